@@ -1,0 +1,121 @@
+"""A cluster: its life, what can be asked for, and the order that a run carries out.
+
+Rules of size come from Kubernetes' own limits for large clusters (5,000 nodes, v1.37
+documentation, "Considerations for large clusters").  Address ranges are IPv4 CIDR blocks
+without host bits (RFC 4632), apart from each other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network
+from uuid import UUID
+
+from cks.domain.operations import OperationRef
+from cks.domain.refusals import Fault
+
+MAX_NODES_PER_CLUSTER = 5_000
+DEFAULT_POD_CIDR = "10.244.0.0/16"
+DEFAULT_SERVICE_CIDR = "10.96.0.0/16"
+WIDEST, NARROWEST = 8, 24
+
+
+class ClusterStatus(StrEnum):
+    PENDING = "pending"
+    PROVISIONING = "provisioning"
+    RUNNING = "running"
+    UPGRADING = "upgrading"
+    DELETING = "deleting"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolOrder:
+    """A node pool as ordered.  ``disk_size`` in GiB; taints as ``(key, value, effect)``."""
+
+    pool_id: UUID
+    name: str
+    node_count: int
+    instance_type: str
+    disk_size: int
+    labels: tuple[tuple[str, str], ...] = ()
+    taints: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepLimit:
+    """How long a step may take before it has failed, in seconds."""
+
+    name: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterOrder:
+    """What every step of one ``cluster.create`` needs: ids and values, no rows."""
+
+    operation: OperationRef
+    cluster_id: UUID
+    version: str
+    pod_cidr: str
+    service_cidr: str
+    pools: tuple[PoolOrder, ...]
+    limits: tuple[StepLimit, ...]
+
+    def pool(self, pool_id: UUID) -> PoolOrder:
+        """Return the pool of that id; it is one of ours."""
+        return next(pool for pool in self.pools if pool.pool_id == pool_id)
+
+
+def check_networking(pod_cidr: str, service_cidr: str) -> list[Fault]:
+    """Name what is wrong with a cluster's two address ranges; nothing: an empty list."""
+    faults: list[Fault] = []
+    parsed = [
+        _parse_cidr("/networking/pod_cidr", pod_cidr, faults),
+        _parse_cidr("/networking/service_cidr", service_cidr, faults),
+    ]
+    pods, services = parsed
+    if pods and services and pods.overlaps(services):
+        detail = f"{services} overlaps the pods' {pods}"
+        faults.append(Fault("/networking/service_cidr", "overlapping_cidr", detail))
+    return faults
+
+
+def _parse_cidr(pointer: str, text: str, faults: list[Fault]) -> IPv4Network | None:
+    try:
+        network = IPv4Network(text)
+    except ValueError as error:
+        faults.append(Fault(pointer, "invalid_cidr", f"not an IPv4 CIDR block: {error}"))
+        return None
+    if not WIDEST <= network.prefixlen <= NARROWEST:
+        detail = f"a prefix from /{WIDEST} to /{NARROWEST} is needed, not /{network.prefixlen}"
+        faults.append(Fault(pointer, "invalid_cidr", detail))
+        return None
+    return network
+
+
+def check_pools(pools: Sequence[tuple[str, int, int, int]]) -> list[Fault]:
+    """Name what is wrong with pools of ``(name, node_count, min_nodes, max_nodes)``."""
+    faults: list[Fault] = []
+    names: set[str] = set()
+    for place, (name, count, least, most) in enumerate(pools):
+        at = f"/node_pools/{place}"
+        if name in names:
+            faults.append(Fault(f"{at}/name", "duplicate_name", f"two pools are named {name}"))
+        names.add(name)
+        faults += check_pool_size(at, count, least, most)
+    total = sum(count for _, count, _, _ in pools)
+    if total > MAX_NODES_PER_CLUSTER:
+        detail = f"{total} nodes; a cluster has at most {MAX_NODES_PER_CLUSTER}"
+        faults.append(Fault("/node_pools", "too_many_nodes", detail))
+    return faults
+
+
+def check_pool_size(at: str, count: int, least: int, most: int) -> list[Fault]:
+    """Name what is wrong with a pool's bounds; ``at`` is the pool's pointer."""
+    if least > most:
+        return [Fault(f"{at}/max_nodes", "out_of_range", f"{most} is below min_nodes {least}")]
+    if not least <= count <= most:
+        detail = f"{count} is not between min_nodes {least} and max_nodes {most}"
+        return [Fault(f"{at}/node_count", "out_of_range", detail)]
+    return []

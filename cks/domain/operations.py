@@ -1,0 +1,127 @@
+"""The life of an operation, and who may move it.
+
+An operation goes forward until it completes or *turns back*.  Turning back is written to
+the row (``ending``: what it will have been) before anything is undone, and is final.  A run
+keeps its position in its own history, and a reset hands that position to a new run; only
+the row knows that the old run had begun to undo.
+
+Progress is derived from the plan's weights, never typed in: 99 while anything is left to
+do, 100 if and only if the operation completed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID
+
+from cks.domain.refusals import Superseded, TooLate, TurnedBack
+
+
+class OperationStatus(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+LIVE = (OperationStatus.PENDING, OperationStatus.RUNNING)
+
+
+class StepStatus(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    UNDONE = "undone"
+
+
+class Ending(StrEnum):
+    """The terminal statuses that lie on the way back."""
+
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Heading(StrEnum):
+    FORWARD = "forward"
+    BACK = "back"
+
+
+class Phase(StrEnum):
+    """Where an operation is, in a tenant's words."""
+
+    WAITING = "waiting"
+    FORWARD = "forward"
+    COMPENSATING = "compensating"
+    DONE = "done"
+
+
+Culprit = Literal["user", "provider", "internal"]
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRef:
+    tenant_id: UUID
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an operation turns back, and the status that this will earn it.
+
+    ``fault`` says whose it is; ``retryable``, whether the same request may succeed later.
+    """
+
+    ending: Ending
+    code: str
+    message: str
+    fault: Culprit = "internal"
+    retryable: bool = True
+
+
+CANCELLED = Reason(Ending.CANCELLED, "cancelled", "Cancelled on request.", "user")
+INTERNAL = Reason(Ending.FAILED, "internal", "An internal error; all that was made is undone.")
+
+
+def workflow_id(kind: str, operation_id: UUID) -> str:
+    """Return the id of every run that works on the operation, one after the other."""
+    return f"{kind}/{operation_id}"
+
+
+def check_live(status: OperationStatus) -> None:
+    """Raise ``Superseded`` if nobody may move the operation any more."""
+    if status not in LIVE:
+        raise Superseded(f"the operation is {status}")
+
+
+def check_heading(heading: Heading, ending: Ending | None) -> None:
+    """Raise ``TurnedBack`` if a step forward meets an operation being undone."""
+    if heading is Heading.FORWARD and ending is not None:
+        raise TurnedBack(f"the operation is being undone and will be {ending}")
+
+
+def check_cancel(status: OperationStatus) -> None:
+    """Raise ``TooLate`` unless there is something to cancel, or it was cancelled before."""
+    if status in (OperationStatus.COMPLETED, OperationStatus.FAILED):
+        raise TooLate(f"The operation has already {status}.", members={"status": status})
+
+
+def phase_of(status: OperationStatus, ending: Ending | None) -> Phase:
+    """Say where an operation is: the tenant's word for status and direction."""
+    if status not in LIVE:
+        return Phase.DONE
+    if ending is not None:
+        return Phase.COMPENSATING
+    return Phase.WAITING if status is OperationStatus.PENDING else Phase.FORWARD
+
+
+def progress_of(steps: Iterable[tuple[int, float]]) -> int:
+    """Return 0 to 99 from ``(weight, fraction done)`` of each step.
+
+    The last percent belongs to settling: 100 means completed, and nothing else.
+    """
+    shares = [(weight, weight * fraction) for weight, fraction in steps]
+    total = sum(weight for weight, _ in shares)
+    return int(99 * sum(done for _, done in shares) / total) if total else 0

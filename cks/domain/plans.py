@@ -1,0 +1,58 @@
+"""Declared plans: which steps an operation takes, in order, and what each may cost in time.
+
+A plan is data.  Its rows are written when the operation is accepted, its weights give the
+progress, its limits become the deadlines of the activities.  Weights are the seconds that a
+step is expected to take at a provider's usual pace, so that progress is nearly linear in time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+NETWORK = "network"
+CONTROL_PLANE = "control_plane"
+NODE_POOL = "node_pool"
+ADD_ONS = "add_ons"
+VERIFY = "verify"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step: its name (unique in the plan), title, expected seconds, and what it is about.
+
+    ``limit_seconds`` is how long the step may take in all before it has failed.
+    """
+
+    name: str
+    title: str
+    expected_seconds: int
+    limit_seconds: int
+    resource_id: UUID | None = None
+
+
+def pool_step(name: str) -> str:
+    """Return the name of the step that makes the pool ``name``."""
+    return f"{NODE_POOL}:{name}"
+
+
+def plan_create(pools: Sequence[tuple[UUID, str, int]]) -> tuple[PlannedStep, ...]:
+    """Return the plan of ``cluster.create`` for pools of ``(id, name, node count)``.
+
+    A provider starts some ten nodes of a pool at once, so a large pool waits longer.
+    """
+    return (
+        PlannedStep(NETWORK, "Create the network", 30, 15 * 60),
+        PlannedStep(CONTROL_PLANE, "Create the control plane", 150, 40 * 60),
+        *(
+            PlannedStep(
+                pool_step(name),
+                f"Create node pool {name} ({count} nodes)",
+                60 + 6 * count,
+                30 * 60 + 30 * count,
+                pool_id,
+            )
+            for pool_id, name, count in pools
+        ),
+        PlannedStep(ADD_ONS, "Install the add-ons", 30, 15 * 60),
+        PlannedStep(VERIFY, "Verify the cluster", 5, 10 * 60),
+    )

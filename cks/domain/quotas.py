@@ -1,0 +1,16 @@
+"""How much a tenant may have.  The row of a quota is locked before this compares."""
+
+from cks.domain.refusals import QuotaExceeded
+
+CLUSTERS, NODES = "clusters", "nodes"
+DEFAULTS: dict[str, tuple[int, str]] = {CLUSTERS: (20, "clusters"), NODES: (200, "nodes")}
+"""Quota → limit and unit of a new tenant."""
+
+
+def check_quota(quota: str, *, limit: int, used: int, requested: int) -> None:
+    """Raise ``QuotaExceeded`` if ``requested`` more would be too many."""
+    if used + requested > limit:
+        raise QuotaExceeded(
+            f"The quota of {limit} {quota} does not hold {requested} more: {used} are in use.",
+            members={"quota": quota, "limit": limit, "used": used, "requested": requested},
+        )
