@@ -4,6 +4,9 @@ Deny by default: a caller may do what a role of theirs lists, and nothing else. 
 the truth at run time; this is what migrations and ``cks admin tenant create`` fill them from.
 """
 
+from dataclasses import dataclass
+from uuid import UUID
+
 PERMISSIONS: dict[str, str] = {
     "catalogue.read": "See the versions and instance types on offer",
     "clusters.create": "Create clusters",
@@ -25,3 +28,19 @@ ROLES: dict[str, tuple[str, frozenset[str]]] = {
     VIEWER: ("Reads", frozenset(name for name in PERMISSIONS if name.endswith(".read"))),
 }
 """Name → description and permissions of each built-in role."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, proven by a token: the actor of every change and of every line in the log.
+
+    ``address`` and ``agent`` are the client's, personal, and kept beside the log only.
+    """
+
+    tenant_id: UUID
+    user_id: UUID
+    email: str
+    token_id: UUID
+    request_id: str
+    address: str
+    agent: str

@@ -5,7 +5,7 @@ documentation, "Considerations for large clusters").  Address ranges are IPv4 CI
 without host bits (RFC 4632), apart from each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network
@@ -30,8 +30,34 @@ class ClusterStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PoolWish:
+    """A node pool as asked for.  ``disk_size`` in GiB; taints as ``(key, value, effect)``."""
+
+    name: str
+    node_count: int
+    min_nodes: int
+    max_nodes: int
+    instance_type: str
+    disk_size: int
+    labels: Mapping[str, str]
+    taints: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterWish:
+    """A cluster as asked for, with the version resolved to a patch and the ranges chosen."""
+
+    name: str
+    version: str
+    pod_cidr: str
+    service_cidr: str
+    tags: Mapping[str, str]
+    pools: tuple[PoolWish, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PoolOrder:
-    """A node pool as ordered.  ``disk_size`` in GiB; taints as ``(key, value, effect)``."""
+    """A node pool as ordered: what was asked for, under the id that it got."""
 
     pool_id: UUID
     name: str
@@ -43,11 +69,22 @@ class PoolOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class StepLimit:
-    """How long a step may take before it has failed, in seconds."""
+class SeenNode:
+    """A node as the provider showed it; ``status`` is pending, ready or deleting."""
+
+    id: UUID
+    name: str
+    status: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedStep:
+    """A step of the plan as accepted; ``limit_seconds`` is its deadline in all."""
 
     name: str
-    seconds: int
+    title: str
+    limit_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +97,7 @@ class ClusterOrder:
     pod_cidr: str
     service_cidr: str
     pools: tuple[PoolOrder, ...]
-    limits: tuple[StepLimit, ...]
+    steps: tuple[OrderedStep, ...]
 
     def pool(self, pool_id: UUID) -> PoolOrder:
         """Return the pool of that id; it is one of ours."""

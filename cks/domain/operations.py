@@ -12,7 +12,7 @@ do, 100 if and only if the operation completed.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypedDict
 from uuid import UUID
 
 from cks.domain.refusals import Superseded, TooLate, TurnedBack
@@ -125,3 +125,68 @@ def progress_of(steps: Iterable[tuple[int, float]]) -> int:
     shares = [(weight, weight * fraction) for weight, fraction in steps]
     total = sum(weight for weight, _ in shares)
     return int(99 * sum(done for _, done in shares) / total) if total else 0
+
+
+class StepMoment(TypedDict):
+    """A step as a tenant sees it at one moment; times are RFC 3339, UTC."""
+
+    name: str
+    title: str
+    status: str
+    weight: int
+    attempt: int
+    started_at: str | None
+    completed_at: str | None
+    last_error: str | None
+
+
+class ErrorMoment(TypedDict):
+    code: str
+    message: str
+    fault: Culprit
+    retryable: bool
+    details: dict[str, object]
+
+
+class CancelMoment(TypedDict):
+    """Whether a cancel would do anything now, what, and until which step."""
+
+    possible: bool
+    effect: Literal["rolls_back", "none"]
+    until_step: str | None
+    reason: str | None
+
+
+class Moment(TypedDict):
+    """All of an operation that changes in its life, as it was at one moment.
+
+    This is what an event stores, free of personal data; what never changes is read from
+    the row beside it.
+    """
+
+    status: str
+    done: bool
+    progress: int
+    phase: str
+    status_reason: str | None
+    steps: list[StepMoment]
+    cancel: CancelMoment
+    started_at: str | None
+    completed_at: str | None
+    cancel_requested_at: str | None
+    error: ErrorMoment | None
+
+
+def cancel_moment(
+    status: OperationStatus, ending: Ending | None, last_step: str | None
+) -> CancelMoment:
+    """Say what a cancel would do to an operation in this state."""
+    if status not in LIVE:
+        return _no_cancel(f"The operation has {status}.")
+    if ending is not None:
+        return _no_cancel("The operation is already being undone.")
+    return CancelMoment(possible=True, effect="rolls_back", until_step=last_step, reason=None)
+
+
+def _no_cancel(reason: str) -> CancelMoment:
+    return CancelMoment(possible=False, effect="none", until_step=None, reason=reason)

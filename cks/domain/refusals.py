@@ -93,10 +93,22 @@ class IdempotencyKeyReused(Declined):
     code = "idempotency_key_reused"
 
 
-class NotAvailableYet(Declined):
-    """The contract has it and this version does not."""
+class NotAvailableYet(Invalid):
+    """A field, parameter or value that the contract has and this version does not."""
 
     code = "not_available_yet"
+
+
+class NotBuiltYet(Declined):
+    """A whole route, or a whole case of one, that this version does not have."""
+
+    code = "not_available_yet"
+
+
+class PreconditionFailed(Declined):
+    """``If-Match`` names another state than the resource is in; nothing was changed."""
+
+    code = "precondition_failed"
 
 
 class Superseded(Declined):

@@ -1,0 +1,50 @@
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --no-annotate --custom-compile-command 'make lock' $(UPGRADE)
+
+.DEFAULT_GOAL := help
+.PHONY: help dev test check lock format clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+dev: $(INSTALLED) ## Run everything on this machine; Ctrl-C stops it (docs/development.md)
+	@exec $(BIN)/python -m cks.dev
+
+test: $(INSTALLED) ## Run the tests; cks/domain and workflows must be covered to the last branch
+	@$(BIN)/pytest --cov --cov-report=term:skip-covered
+	@told=$$($(BIN)/coverage report --include='cks/domain/*,workflows/*' --fail-under=100) \
+		|| { echo "$$told"; echo 'cks/domain and workflows are not covered to the last branch.'; exit 1; }
+
+check: $(INSTALLED) ## Lint, types, and who may import whom
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(INSTALLED) ## Format the code and mend what the linter can
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+
+lock: $(INSTALLED) ## Write the hashed requirements anew (UPGRADE=--upgrade takes the newest)
+	@$(COMPILE) pyproject.toml -o requirements/runtime.txt
+	@$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
+	@echo uv | $(COMPILE) - -o requirements/uv.txt
+
+clean: ## Remove the virtual environment and all caches; .dev and its data stay
+	@rm -rf .venv .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf build htmlcov *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv reads no configuration of pip: where only pip knows the way to the packages, pip installs.
+$(INSTALLED): pyproject.toml requirements/dev.txt requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	@echo 'Installing into .venv …'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt \
+		|| $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,53 @@
+"""Steps that move the operation itself: turned back, settled.
+
+It is taken by whichever step acts first (``activities/steps.py``).
+"""
+
+from dataclasses import dataclass
+
+from temporalio import activity
+
+from activities.ownership import Ownership
+from activities.refusals import refusing
+from cks.db import endings, events, operations
+from cks.domain.operations import LIVE, Heading, OperationRef, OperationStatus, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Retreat:
+    operation: OperationRef
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    operation: OperationRef
+    heading: Heading
+
+
+class Operations:
+    """Every method converges: run twice, it acts once."""
+
+    def __init__(self, ownership: Ownership) -> None:
+        self._ownership = ownership
+
+    @activity.defn
+    @refusing
+    async def turn_back(self, retreat: Retreat) -> bool:
+        """Close the way forward.  Return whether there is anything to undo.
+
+        Nothing was done for an operation that is still pending: the first step takes it.
+        """
+        async with self._ownership.of(retreat.operation, Heading.BACK) as (session, operation):
+            await operations.turn_back(session, operation, retreat.reason)
+            await events.record(session, operation)
+            return operation.status is OperationStatus.RUNNING
+
+    @activity.defn
+    @refusing
+    async def settle_operation(self, settlement: Settlement) -> None:
+        """End: the status, the claims and the resource, in one transaction."""
+        ref, heading = settlement.operation, settlement.heading
+        async with self._ownership.of(ref, heading, settling=True) as (session, operation):
+            if operation.status in LIVE:
+                await endings.conclude(session, operation)

@@ -1,0 +1,55 @@
+"""Which run may act.
+
+Temporal says that a run has ended; its activities do not know.  One that was sent out before
+a terminate or a reset takes effect seconds later.  So each activity asks the operation's row,
+in the transaction of its own effect, whether its run still owns the operation.  The row's
+lock makes the answer hold until the effect is there.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from temporalio import activity
+
+from cks.db import operations
+from cks.db.models.operations import Operation
+from cks.db.session import Database, Session
+from cks.domain.operations import Heading, OperationRef, check_heading, check_live
+from cks.domain.refusals import Superseded
+from cks.engine import Engine
+
+
+class Ownership:
+    def __init__(self, database: Database, engine: Engine) -> None:
+        self._database = database
+        self._engine = engine
+
+    @asynccontextmanager
+    async def of(
+        self, ref: OperationRef, heading: Heading, *, settling: bool = False
+    ) -> AsyncIterator[tuple[Session, Operation]]:
+        """Open a transaction in which the calling run owns the live operation.
+
+        Raise ``Superseded`` if it does not, and ``TurnedBack`` if it means to go forward with
+        an operation that is being undone.  Who is ``settling`` may find that it did so
+        before: only the reply was lost.
+        """
+        async with self._database.begin(ref.tenant_id) as session:
+            operation = await operations.lock(session, ref.id)
+            mine = operation.run_id == activity.info().workflow_run_id
+            if not (settling and mine):
+                check_live(operation.status)
+            await self._own(session, operation)
+            check_heading(heading, operation.ending)
+            yield session, operation
+
+    async def _own(self, session: Session, operation: Operation) -> None:
+        """Take over what another run left, if Temporal runs us in its stead."""
+        me = activity.info().workflow_run_id
+        if operation.run_id == me:
+            return
+        latest = await self._engine.latest_run(activity.info().workflow_id or "")
+        if latest is None or latest.closed or latest.id != me:
+            raise Superseded(f"run {me} does not own the operation")
+        operation.run_id = me
+        await operations.draw_fence(session, operation)

@@ -1,0 +1,193 @@
+"""What every step of a plan has in common, forward and back.
+
+A step is *ensure, then observe until converged*.  Before it asks the provider for anything,
+one transaction proves that its run owns the operation, reads the fence and notes the attempt;
+after it, another notes that the wish is so.  In between it heart-beats, through which a
+cancel reaches it, and tells how far the provider is.
+
+A failing call ends the attempt and Temporal tries again.  The row remembers since when the
+calls have been failing; when that has lasted for the step's budget, the step has failed.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.ownership import Ownership
+from cks.db import building, clusters, events, operations, steps
+from cks.db.models.operations import Operation, OperationStep
+from cks.db.session import Session
+from cks.domain import failures
+from cks.domain.operations import Heading, OperationRef, OperationStatus
+from cks.domain.refusals import Declined, NoCapacity, ProviderQuota
+from cks.providers.base import Observed, Provider, Unavailable
+
+HEARTBEAT_SECONDS = 1.0
+
+Write = Callable[[Session], Awaitable[None]]
+"""What a step writes beside its own row, in the same transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a step looks, and for how long its calls may keep failing; both in seconds."""
+
+    poll_seconds: float
+    budget_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """The undoing of a step, under the fence of the way back."""
+
+    fence: int
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt at a step, under one fence.
+
+    ``failing``: the attempts before it failed.  ``fraction``: what this one told last.
+    """
+
+    ownership: Ownership
+    ref: OperationRef
+    name: str
+    fence: int
+    failing: bool
+    fraction: float = -1.0
+
+    async def advance(self, fraction: float, also: Write | None = None) -> None:
+        """Tell how much of the step is done, if that is news; the calls work again."""
+        if fraction == self.fraction and not self.failing:
+            return
+        async with self.row() as (session, operation, step):
+            steps.advance(step, fraction)
+            if also:
+                await also(session)
+            await events.record(session, operation)
+        self.fraction, self.failing = fraction, False
+
+    async def complete(self, also: Write | None = None) -> None:
+        """Note that the step's wish is so, together with what it brought about."""
+        async with self.row() as (session, operation, step):
+            await steps.complete(session, step)
+            if also:
+                await also(session)
+            await events.record(session, operation)
+
+    @asynccontextmanager
+    async def row(self) -> AsyncIterator[tuple[Session, Operation, OperationStep]]:
+        """Open a transaction in which our run owns the operation, with the step's row."""
+        async with self.ownership.of(self.ref, Heading.FORWARD) as (session, operation):
+            yield session, operation, await steps.find(session, operation.id, self.name)
+
+
+class Steps:
+    """Opens steps; one object serves all of a worker's activities."""
+
+    def __init__(self, ownership: Ownership, provider: Provider, pace: Pace) -> None:
+        self._ownership = ownership
+        self._provider = provider
+        self._pace = pace
+
+    async def watch(
+        self, cluster_id: UUID, attempt: Attempt | None = None
+    ) -> AsyncIterator[Observed]:
+        """Look at a cluster again and again; whoever asks stops when it is as it should be."""
+        while True:
+            seen = await self._provider.observe(cluster_id)
+            if attempt and attempt.failing:
+                await attempt.advance(0)
+            yield seen
+            await asyncio.sleep(self._pace.poll_seconds)
+
+    @asynccontextmanager
+    async def forward(self, ref: OperationRef, name: str) -> AsyncIterator[Attempt]:
+        """Open an attempt at a step; its failure is noted, its end is up to ``complete``."""
+        attempt = await self._begin(ref, name)
+        async with beating():
+            try:
+                yield attempt
+            except (Unavailable, NoCapacity, ProviderQuota) as error:
+                raise await self._failure(attempt, error) from error
+            except (Declined, ApplicationError):
+                raise
+            except Exception as error:
+                raise await self._failure(attempt, error) from error
+
+    async def _begin(self, ref: OperationRef, name: str) -> Attempt:
+        """Note the attempt and read the fence under which it may change something.
+
+        The fence comes from the row, never from the workflow: a run made by a reset replays
+        what its predecessor was told.
+        """
+        async with self._ownership.of(ref, Heading.FORWARD) as (session, operation):
+            if operation.status is OperationStatus.PENDING:
+                await self._take(session, operation)
+            step = await steps.find(session, operation.id, name)
+            await steps.begin(session, step, activity.info().attempt)
+            await events.record(session, operation)
+            failing = step.failing_since is not None
+            return Attempt(self._ownership, ref, name, operations.fence_of(operation), failing)
+
+    async def _take(self, session: Session, operation: Operation) -> None:
+        await operations.take(session, operation)
+        if operation.type == clusters.CREATE:
+            await building.begin_create(session, operation.resource_id)
+
+    async def _failure(self, attempt: Attempt, error: Exception) -> ApplicationError:
+        """Note the failed attempt, and say whether another one makes sense."""
+        code, said = _code_of(error), _said(error)
+        budget = timedelta(seconds=self._pace.budget_seconds)
+        async with attempt.row() as (session, operation, step):
+            spent = await steps.note_failure(session, step, said, budget)
+            await events.record(session, operation)
+        return ApplicationError(str(error), type=code, non_retryable=spent)
+
+    @asynccontextmanager
+    async def back(self, ref: OperationRef, name: str) -> AsyncIterator[Undoing]:
+        """Open the undoing of a step, and note its end; Temporal repeats what fails."""
+        async with self._ownership.of(ref, Heading.BACK) as (_, operation):
+            fence = operations.fence_of(operation)
+        async with beating():
+            yield Undoing(fence)
+        async with self._ownership.of(ref, Heading.BACK) as (session, operation):
+            steps.undo(await steps.find(session, operation.id, name))
+            await events.record(session, operation)
+
+
+@asynccontextmanager
+async def beating() -> AsyncIterator[None]:
+    """Heart-beat all the while, so that a cancel arrives also while a call hangs."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    heart = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        heart.cancel()
+
+
+def _code_of(error: Exception) -> str:
+    match error:
+        case NoCapacity() | ProviderQuota():
+            return error.code
+        case Unavailable():
+            return failures.PROVIDER_UNAVAILABLE
+    return failures.INTERNAL
+
+
+def _said(error: Exception) -> str:
+    """Return what a tenant may read of a failed attempt."""
+    return failures.FAILURES[_code_of(error)][1] + "."

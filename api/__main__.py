@@ -1,0 +1,112 @@
+"""The API process: the tenants' port, the operators' port, the relay, the announcements.
+
+It refuses to start as a login that could do more than its work needs.  It starts and serves
+without Temporal, and without a database it answers 503 until there is one.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from aiohttp import web
+
+from api.announcements import Announcements
+from api.app import build_app
+from api.keys import Surroundings
+from api.ops import Vitals, build_ops
+from api.relay import Relay
+from cks import catalogue, settings
+from cks.db.session import Database, Dispatch, WrongRole, check_role, is_away
+from cks.engine import Temporal, connect
+from cks.settings import Settings
+
+log = logging.getLogger("cks.api")
+
+GRACE_SECONDS = 2.0
+
+
+async def serve(given: Settings) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running(given):
+        await stop.wait()
+
+
+@asynccontextmanager
+async def running(given: Settings) -> AsyncIterator[None]:
+    """Run both ports and both loops for as long as the block lasts."""
+    database = Database(given.app_database_url, given.pool_size)
+    dispatch = Dispatch(given.dispatch_database_url)
+    client = await connect(given.temporal_address, given.temporal_namespace)
+    temporal = Temporal(client, given.task_queue)
+    relay = Relay(database, dispatch, temporal)
+    around = Surroundings(
+        given, database, catalogue.load(), relay, Announcements(given.app_database_url)
+    )
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        stack.push_async_callback(dispatch.close)
+        await _refuse_power(database, dispatch)
+        await stack.enter_async_context(_meanwhile(relay.run()))
+        await stack.enter_async_context(_meanwhile(around.announcements.run()))
+        ops = build_ops(Vitals(database, dispatch, temporal, relay))
+        await stack.enter_async_context(_listening(ops, given.api_host, given.ops_port))
+        app = build_app(around)
+        await stack.enter_async_context(_listening(app, given.api_host, given.api_port))
+        log.info("serving tenants on port %s, operators on %s", given.api_port, given.ops_port)
+        yield
+
+
+async def _refuse_power(database: Database, dispatch: Dispatch) -> None:
+    """Raise ``WrongRole`` for a login that is too strong; one that is away is met later."""
+    for engine in (database.engine, dispatch.engine):
+        try:
+            await check_role(engine)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            log.warning("the database does not answer yet: %s", error)
+
+
+@asynccontextmanager
+async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def _listening(app: web.Application, host: str, port: int) -> AsyncIterator[None]:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        asyncio.run(serve(settings.load()))
+    except (WrongRole, ValueError, OSError) as error:
+        log.error("%s", error)  # noqa: TRY400  (an answer, not a bug: no trace)
+        return 1
+    finally:
+        time.sleep(0.3)  # the SDK's threads may crash an interpreter that exits under them
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

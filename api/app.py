@@ -1,0 +1,30 @@
+"""The tenants' application: its routes, and the description of them."""
+
+import json
+from importlib.metadata import version
+
+from aiohttp import web
+
+from api import later, openapi
+from api.keys import AROUND, Surroundings
+from api.reading import LONGEST_BODY
+from api.routes import ENDPOINTS
+from api.serving import answering, serve
+
+
+def build_app(around: Surroundings) -> web.Application:
+    """Return the application that tenants talk to."""
+    app = web.Application(middlewares=[answering], client_max_size=LONGEST_BODY)
+    app[AROUND] = around
+    described = openapi.document(ENDPOINTS, around.settings.api_url, version("cks-control-plane"))
+    raw = json.dumps(described).encode()
+
+    async def describe(_: web.Request) -> web.Response:
+        return web.Response(body=raw, content_type="application/json")
+
+    app.router.add_route("GET", "/openapi.json", describe)
+    # Longer paths first: `{id}:cancel` is also an `{id}`, of a thing that there is not.
+    for endpoint in sorted(ENDPOINTS, key=lambda e: -len(e.path)):
+        app.router.add_route(endpoint.method, endpoint.path, serve(endpoint))
+    app.add_routes(later.routes())
+    return app

@@ -1,0 +1,241 @@
+"""``/v1/clusters`` and their node pools."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from aiohttp import web
+from pydantic import Field
+
+from api.bodies import (
+    ClusterBody,
+    ClusterPage,
+    Name,
+    NewCluster,
+    NewNodePool,
+    NodePoolBody,
+    NodePoolPage,
+    OperationBody,
+    Status,
+    Version,
+)
+from api.endpoint import Call, Endpoint, Reply
+from api.pages import PageQuery, cut_of, token_of
+from api.reading import Query, id_or_name_in, only
+from api.replays import started
+from api.showing import cluster_body, etag_of, node_pool_body
+from cks.catalogue import Catalogue
+from cks.db import clusters
+from cks.db.clusters import ClusterFilter
+from cks.domain import versions
+from cks.domain.clusters import (
+    DEFAULT_POD_CIDR,
+    DEFAULT_SERVICE_CIDR,
+    ClusterWish,
+    PoolWish,
+    check_networking,
+    check_pools,
+)
+from cks.domain.refusals import (
+    Fault,
+    Invalid,
+    NameTaken,
+    NotAvailableYet,
+    NotBuiltYet,
+    OperationConflict,
+    PreconditionFailed,
+    QuotaExceeded,
+)
+
+LIST = "/v1/clusters"
+ONE = "/v1/clusters/{cluster_id}"
+POOLS = f"{ONE}/node-pools"
+
+
+class StartQuery(Query):
+    """What every call that starts an operation takes; only the defaults are built."""
+
+    validate_only: Annotated[Literal["true", "false"], only(built="false")] = "false"
+    on_conflict: Annotated[Literal["reject", "queue", "supersede"], only(built="reject")] = "reject"
+
+
+class ClusterQuery(PageQuery):
+    """Filters.  ``version`` is a minor or a patch, ``tag`` is ``key`` or ``key=value``."""
+
+    name: Name | None = None
+    status: tuple[Status, ...] = ()
+    version: Version | None = None
+    tag: Annotated[tuple[Annotated[str, Field(max_length=400)], ...], Field(max_length=10)] = ()
+
+
+class NodePoolQuery(PageQuery):
+    name: Name | None = None
+    status: tuple[Status, ...] = ()
+
+
+async def create_cluster(call: Call[NewCluster, StartQuery]) -> Reply:
+    """Accept an order for a cluster and answer with the operation to follow.
+
+    Nothing here calls Temporal: once the rows are committed the order is as good as started,
+    whatever dies next.
+    """
+    _refuse_plan(call.request)
+    wish = wish_of(call.body, call.around.catalogue)
+    return await started(call, await clusters.order(call.session, call.caller, wish))
+
+
+def wish_of(body: NewCluster, catalogue: Catalogue) -> ClusterWish:
+    """Return what is asked, every choice made; raise ``Invalid`` with all that is wrong."""
+    pods = body.networking.pod_cidr or DEFAULT_POD_CIDR
+    services = body.networking.service_cidr or DEFAULT_SERVICE_CIDR
+    version = versions.resolve(catalogue.minors, body.version, datetime.now(UTC).date())
+    faults = [*check_networking(pods, services), *_pool_faults(body, catalogue)]
+    if isinstance(version, Fault) or faults:
+        raise Invalid([*([version] if isinstance(version, Fault) else []), *faults])
+    pools = tuple(_pool_wish(pool) for pool in body.node_pools)
+    return ClusterWish(body.name, version, pods, services, body.tags, pools)
+
+
+def _pool_faults(body: NewCluster, catalogue: Catalogue) -> list[Fault]:
+    pools = body.node_pools
+    sizes = [(pool.name, pool.node_count, pool.min_nodes, pool.max_nodes) for pool in pools]
+    offered = [kind.name for kind in catalogue.instance_types]
+    unknown = [
+        Fault(
+            f"/node_pools/{place}/instance_type",
+            "unknown_instance_type",
+            f"{pool.instance_type} is unknown; choose one of {', '.join(offered)}",
+        )
+        for place, pool in enumerate(pools)
+        if pool.instance_type not in offered
+    ]
+    return check_pools(sizes) + unknown
+
+
+def _pool_wish(pool: NewNodePool) -> PoolWish:
+    return PoolWish(
+        name=pool.name,
+        node_count=pool.node_count,
+        min_nodes=pool.min_nodes,
+        max_nodes=pool.max_nodes,
+        instance_type=pool.instance_type,
+        disk_size=pool.disk_size,
+        labels=pool.labels,
+        taints=tuple((taint.key, taint.value, taint.effect) for taint in pool.taints),
+    )
+
+
+async def list_clusters(call: Call[None, ClusterQuery]) -> Reply:
+    query = call.query
+    tags = tuple((key, value if mark else None) for key, mark, value in map(_split, query.tag))
+    wanted = ClusterFilter(query.name, query.status, query.version, tags)
+    page = await clusters.list_views(call.session, wanted, cut_of(LIST, query))
+    after = token_of(LIST, query, page.next_after)
+    results = [cluster_body(view) for view in page.rows]
+    return Reply(ClusterPage(results=results, next_page_token=after))
+
+
+def _split(tag: str) -> tuple[str, str, str]:
+    return tag.partition("=")
+
+
+async def get_cluster(call: Call[None, Query]) -> Reply:
+    body = cluster_body(
+        await clusters.view(call.session, id_or_name_in(call.request, "cluster_id"))
+    )
+    return Reply(body, {"ETag": body.etag})
+
+
+async def delete_cluster(call: Call[None, StartQuery]) -> Reply:
+    """Delete a failed cluster, which holds nothing: the operation is complete at once."""
+    _refuse_plan(call.request)
+    wanted = id_or_name_in(call.request, "cluster_id")
+    etag = call.request.headers.get("If-Match")
+    if etag not in (None, "*", etag_of(await clusters.find(call.session, wanted))):
+        raise PreconditionFailed("The cluster is not in the state that If-Match names.")
+    return await started(call, await clusters.forget(call.session, call.caller, wanted))
+
+
+async def list_node_pools(call: Call[None, NodePoolQuery]) -> Reply:
+    cluster = await clusters.find(call.session, id_or_name_in(call.request, "cluster_id"))
+    route = f"{LIST}/{cluster.id}/node-pools"
+    query = call.query
+    page = await clusters.list_pools(
+        call.session, cluster, cut_of(route, query), query.name, query.status
+    )
+    after = token_of(route, query, page.next_after)
+    results = [node_pool_body(pool) for pool in page.rows]
+    return Reply(NodePoolPage(results=results, next_page_token=after))
+
+
+async def get_node_pool(call: Call[None, Query]) -> Reply:
+    cluster = await clusters.find(call.session, id_or_name_in(call.request, "cluster_id"))
+    wanted = id_or_name_in(call.request, "node_pool_id")
+    body = node_pool_body(await clusters.find_pool(call.session, cluster, wanted))
+    return Reply(body, {"ETag": body.etag})
+
+
+def _refuse_plan(request: web.Request) -> None:
+    """Refuse to start under a plan: nothing would hold us to it."""
+    if "If-Plan" in request.headers:
+        raise NotAvailableYet([Fault("If-Plan", "not_available_yet", "plans come later")])
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path=LIST,
+        permission="clusters.create",
+        summary="Create a cluster",
+        answers=OperationBody,
+        status=202,
+        body=NewCluster,
+        query=StartQuery,
+        refuses=(NameTaken, QuotaExceeded),
+        act=create_cluster,
+    ),
+    Endpoint(
+        method="GET",
+        path=LIST,
+        permission="clusters.read",
+        summary="List clusters, newest first",
+        answers=ClusterPage,
+        query=ClusterQuery,
+        act=list_clusters,
+    ),
+    Endpoint(
+        method="GET",
+        path=ONE,
+        permission="clusters.read",
+        summary="Get a cluster",
+        answers=ClusterBody,
+        act=get_cluster,
+    ),
+    Endpoint(
+        method="DELETE",
+        path=ONE,
+        permission="clusters.delete",
+        summary="Delete a failed cluster",
+        answers=OperationBody,
+        status=202,
+        query=StartQuery,
+        refuses=(OperationConflict, NotBuiltYet, PreconditionFailed),
+        act=delete_cluster,
+    ),
+    Endpoint(
+        method="GET",
+        path=POOLS,
+        permission="node_pools.read",
+        summary="List a cluster's node pools",
+        answers=NodePoolPage,
+        query=NodePoolQuery,
+        act=list_node_pools,
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{POOLS}/{{node_pool_id}}",
+        permission="node_pools.read",
+        summary="Get a node pool",
+        answers=NodePoolBody,
+        act=get_node_pool,
+    ),
+)

@@ -1,0 +1,121 @@
+"""One declaration per route, from which all else follows.
+
+An ``Endpoint`` says what a route takes, gives and refuses, and which permission it needs.
+Reading, authorisation, the errors, OpenAPI and the tests over all routes are derived from it:
+a route that answers what it did not declare is a bug, and answers 500.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from api.door import Door
+from api.keys import Surroundings
+from api.problems import DatabaseAway, NotJson, TooLarge, WrongContentType
+from api.reading import Query
+from cks.db.session import Session
+from cks.domain import refusals
+from cks.domain.access import Caller
+from cks.domain.refusals import Declined
+
+Body = TypeVar("Body", bound=BaseModel | None)
+Params = TypeVar("Params", bound=Query)
+
+MUTATING = frozenset(("POST", "PATCH", "PUT", "DELETE"))
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Body, Params]):
+    """A request that was read, and whose caller is known and allowed.
+
+    ``session`` is the one transaction of the request.
+    """
+
+    request: web.Request
+    caller: Caller
+    session: Session
+    body: Body
+    query: Params
+    around: Surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class Visit(Generic[Params]):
+    """A request of a reader who waits; every look goes through the ``door`` anew."""
+
+    request: web.Request
+    door: Door
+    query: Params
+    around: Surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a change was about, for the activity log."""
+
+    type: str
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a handler answers: the model that it declared, and headers.
+
+    A change names its subject, and the operation that carries it out.
+    """
+
+    body: BaseModel
+    headers: Mapping[str, str] = field(default_factory=dict)
+    subject: Subject | None = None
+    operation_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A route.  ``permission`` is ``resource.verb``; ``summary`` is its line in the reference.
+
+    Exactly one of ``act`` (inside one transaction) and ``wait`` (a reader who waits) is set.
+    ``stream`` is the media type of an answer that is no JSON.
+    """
+
+    method: str
+    path: str
+    permission: str
+    summary: str
+    answers: type[BaseModel]
+    status: int = 200
+    body: type[BaseModel] | None = None
+    query: type[Query] = Query
+    refuses: tuple[type[Declined], ...] = ()
+    stream: str | None = None
+    act: Callable[..., Awaitable[Reply]] | None = None
+    wait: Callable[..., Awaitable[Reply | web.StreamResponse]] | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the operation's id in OpenAPI: the handler's name."""
+        handler = self.act or self.wait
+        return getattr(handler, "__name__", self.path)
+
+    @property
+    def mutates(self) -> bool:
+        return self.method in MUTATING
+
+    def all_refusals(self) -> frozenset[type[Declined]]:
+        """Return every refusal it may answer: its own, and those that its shape implies."""
+        implied: set[type[Declined]] = {
+            refusals.Unauthenticated,
+            refusals.Forbidden,
+            refusals.Invalid,
+            DatabaseAway,
+        }
+        if "{" in self.path:
+            implied.add(refusals.NotFound)
+        if self.mutates:
+            implied |= {NotJson, TooLarge, WrongContentType}
+            implied |= {refusals.IdempotencyKeyReused, refusals.NotAvailableYet}
+        return frozenset(implied | set(self.refuses))

@@ -1,0 +1,37 @@
+"""What the API counts (Prometheus), and how long its answers take."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUESTS = Counter("cks_http_requests_total", "Requests answered", ["method", "route", "status"])
+SECONDS = Histogram(
+    "cks_http_request_seconds", "Time to the end of the answer", ["method", "route"]
+)
+UNDELIVERED = Gauge(
+    "cks_relay_oldest_undelivered_seconds", "Age of the oldest operation without a run"
+)
+
+
+@dataclass(slots=True)
+class Told:
+    """What became of a request."""
+
+    status: int = 500
+
+
+@contextmanager
+def measured(request: web.Request) -> Iterator[Told]:
+    """Count a request under its route's pattern, never under its path."""
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource else "unknown"
+    began, told = time.perf_counter(), Told()
+    try:
+        yield told
+    finally:
+        SECONDS.labels(request.method, route).observe(time.perf_counter() - began)
+        REQUESTS.labels(request.method, route, str(told.status)).inc()

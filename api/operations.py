@@ -1,0 +1,139 @@
+"""``/v1/operations`` and ``/v1/events``."""
+
+import asyncio
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import AwareDatetime, Field
+
+from api.bodies import Name, OperationBody, OperationPage
+from api.endpoint import Call, Endpoint, Reply, Visit
+from api.pages import PageQuery, cut_of, token_of
+from api.reading import Query, id_in
+from api.replays import started
+from api.showing import operation_bodies, operation_body
+from api.streams import EVENT_STREAM, follow_all, follow_one
+from cks.db import endings, operations
+from cks.db.operations import OperationFilter
+from cks.domain.refusals import TooLate
+
+LIST = "/v1/operations"
+ONE = "/v1/operations/{operation_id}"
+
+
+class OperationQuery(PageQuery):
+    """Filters; ``status`` may be repeated."""
+
+    status: tuple[Literal["pending", "running", "completed", "failed", "cancelled"], ...] = ()
+    type: Name | None = None
+    resource_type: Name | None = None
+    resource_id: UUID | None = None
+    cluster_id: UUID | None = None
+    created_by: UUID | None = None
+    created_after: AwareDatetime | None = None
+    created_before: AwareDatetime | None = None
+
+
+async def list_operations(call: Call[None, OperationQuery]) -> Reply:
+    query = call.query
+    names = OperationFilter.__dataclass_fields__
+    wanted = OperationFilter(**{name: getattr(query, name) for name in names})
+    page = await operations.list_page(call.session, wanted, cut_of(LIST, query))
+    results = await operation_bodies(call.session, page.rows, call.around.settings.pace)
+    after = token_of(LIST, query, page.next_after)
+    return Reply(OperationPage(results=results, next_page_token=after))
+
+
+class WaitQuery(Query):
+    """``wait``: for how many seconds to wait for the end, at most."""
+
+    wait: Annotated[int, Field(ge=0, le=60)] = 0
+
+
+async def get_operation(visit: Visit[WaitQuery]) -> Reply:
+    """Answer from the rows alone; with ``wait``, when it is done or the time is up."""
+    operation_id = id_in(visit.request, "operation_id")
+    loop = asyncio.get_running_loop()
+    until = loop.time() + visit.query.wait
+    with visit.around.announcements.about(operation_id) as news:
+        while True:
+            news.clear()
+            body = await _look(visit, operation_id)
+            left = until - loop.time()
+            if body.done or left <= 0:
+                return Reply(body)
+            try:
+                await asyncio.wait_for(news.wait(), min(left, 5))
+            except TimeoutError:
+                continue
+
+
+async def _look(visit: Visit[Any], operation_id: UUID) -> OperationBody:
+    async with visit.door.open() as (session, _):
+        operation = await operations.read(session, operation_id)
+        return await operation_body(session, operation, visit.around.settings.pace)
+
+
+async def follow_operation(visit: Visit[Query]) -> web.StreamResponse:
+    return await follow_one(visit, id_in(visit.request, "operation_id"))
+
+
+async def follow_events(visit: Visit[Query]) -> web.StreamResponse:
+    return await follow_all(visit)
+
+
+async def cancel_operation(call: Call[None, Query]) -> Reply:
+    """Write the wish down; the relay forwards it.  Repeating it is harmless."""
+    operation_id = id_in(call.request, "operation_id")
+    return await started(call, await endings.request_cancel(call.session, operation_id))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path=LIST,
+        permission="operations.read",
+        summary="List operations, newest first",
+        answers=OperationPage,
+        query=OperationQuery,
+        act=list_operations,
+    ),
+    Endpoint(
+        method="GET",
+        path=ONE,
+        permission="operations.read",
+        summary="Get an operation, or wait for its end",
+        answers=OperationBody,
+        query=WaitQuery,
+        wait=get_operation,
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{ONE}/events",
+        permission="operations.read",
+        summary="Follow an operation to its end (server-sent events)",
+        answers=OperationBody,
+        stream=EVENT_STREAM,
+        wait=follow_operation,
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{ONE}:cancel",
+        permission="operations.cancel",
+        summary="Cancel an operation and undo what it did",
+        answers=OperationBody,
+        status=202,
+        refuses=(TooLate,),
+        act=cancel_operation,
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/events",
+        permission="operations.read",
+        summary="Follow all operations (server-sent events)",
+        answers=OperationBody,
+        stream=EVENT_STREAM,
+        wait=follow_events,
+    ),
+)

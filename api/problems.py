@@ -1,0 +1,136 @@
+"""Refusals as HTTP answers: ``application/problem+json`` (RFC 9457).  The one such table.
+
+``type`` points at the page that explains the code; ``code`` is what programs compare.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
+
+from cks.domain import refusals
+from cks.domain.refusals import Declined
+
+CONTENT_TYPE = "application/problem+json"
+DOCS = "https://docs.cybercloud.example/errors#"
+RETRY_AFTER_SECONDS = 2
+
+
+class NotJson(Declined):
+    """The body is not JSON, or not UTF-8."""
+
+    code = "malformed_body"
+
+
+class TooLarge(Declined):
+    """The body is over 1 MiB."""
+
+    code = "body_too_large"
+
+
+class WrongContentType(Declined):
+    """The body is announced as something that we do not read."""
+
+    code = "unsupported_media_type"
+
+
+class MethodNotAllowed(Declined):
+    """The path exists, the method does not; ``Allow`` names those that do."""
+
+    code = "method_not_allowed"
+
+
+class DatabaseAway(Declined):
+    """The database does not answer, or has no room; nothing was done."""
+
+    code = "database_unavailable"
+
+
+class Bug(Declined):
+    """We failed; the request's id finds the reason in our logs."""
+
+    code = "internal"
+
+
+STATUS: dict[type[Declined], tuple[int, str]] = {
+    NotJson: (400, "The body cannot be read"),
+    refusals.Unauthenticated: (401, "Say who you are"),
+    refusals.Forbidden: (403, "Not allowed"),
+    refusals.NotFound: (404, "Not found"),
+    MethodNotAllowed: (405, "No such method here"),
+    refusals.NameTaken: (409, "The name is taken"),
+    refusals.OperationConflict: (409, "Another operation is in the way"),
+    refusals.TooLate: (409, "The operation has ended"),
+    refusals.QuotaExceeded: (409, "Over quota"),
+    refusals.PreconditionFailed: (412, "The resource has changed"),
+    TooLarge: (413, "The body is too large"),
+    WrongContentType: (415, "Unsupported content type"),
+    refusals.Invalid: (422, "Some fields are not acceptable"),
+    refusals.IdempotencyKeyReused: (422, "The Idempotency-Key was used before"),
+    refusals.NotAvailableYet: (422, "Not available yet"),
+    Bug: (500, "An internal error"),
+    refusals.NotBuiltYet: (501, "Not available yet"),
+    DatabaseAway: (503, "The database is away"),
+}
+
+
+class FieldProblem(BaseModel):
+    """One wrong field; ``pointer`` is an RFC 6901 JSON pointer, or ``?name`` of the query."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457), and the members that some codes add."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[FieldProblem] = Field(default_factory=list)
+
+
+def status_of(kind: type[Declined]) -> int:
+    """Return the HTTP status of a refusal; a kind without a row is a bug."""
+    return STATUS[kind][0]
+
+
+def problem_of(refusal: Declined, request_id: str) -> Problem:
+    status, title = STATUS[type(refusal)]
+    faults = refusal.faults if isinstance(refusal, refusals.Invalid) else ()
+    members: Mapping[str, Any] = refusal.members
+    return Problem(
+        type=f"{DOCS}{refusal.code}",
+        title=title,
+        status=status,
+        detail=refusal.detail,
+        code=refusal.code,
+        request_id=request_id,
+        errors=[FieldProblem(pointer=f.pointer, code=f.code, detail=f.detail) for f in faults],
+        **members,
+    )
+
+
+def answer_of(refusal: Declined, request_id: str) -> web.Response:
+    """Return the response of a refusal."""
+    problem = problem_of(refusal, request_id)
+    headers = {}
+    if problem.status == web.HTTPUnauthorized.status_code:
+        headers["WWW-Authenticate"] = "Bearer"
+    if problem.status == web.HTTPServiceUnavailable.status_code:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if allow := refusal.members.get("allow"):
+        headers["Allow"] = str(allow)
+    return web.Response(
+        body=problem.model_dump_json().encode(),
+        status=problem.status,
+        headers=headers,
+        content_type=CONTENT_TYPE,
+    )

@@ -1,0 +1,197 @@
+"""What a request says, read and judged: its body, its query, the ids in its path.
+
+Two traps are closed here.  Pydantic's lax mode takes ``false`` for a number and its strict
+mode refuses ``16.0``, so ``Whole`` takes what JSON Schema calls an integer.  And a body that
+is not UTF-8, or has half a surrogate pair in it, is no JSON text (RFC 8259).
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from api.problems import NotJson, TooLarge, WrongContentType
+from cks.domain.refusals import Fault, Invalid, NotAvailableYet, NotFound
+
+LONGEST_BODY = 1 << 20
+JSON_TYPES = ("application/json", "application/merge-patch+json")
+NOT_YET = "not_available_yet"
+LATER_FIELDS = frozenset(
+    (
+        "maintenance_window",
+        "max_surge",
+        "max_unavailable",
+        "drain_timeout_seconds",
+        "on_drain_timeout",
+    )
+)
+"""Fields of the contract that this version does not have."""
+
+CODES = {
+    "missing": "required",
+    "extra_forbidden": "unknown_field",
+    "string_pattern_mismatch": "bad_format",
+    "string_too_long": "bad_length",
+    "string_too_short": "bad_length",
+    "too_long": "bad_length",
+    "too_short": "bad_length",
+    "greater_than": "out_of_range",
+    "greater_than_equal": "out_of_range",
+    "less_than": "out_of_range",
+    "less_than_equal": "out_of_range",
+    "literal_error": "unknown_value",
+    "enum": "unknown_value",
+    NOT_YET: NOT_YET,
+}
+"""Pydantic's error types → our stable codes; ``…_type`` is ``wrong_type``, others ``invalid``."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Strict(BaseModel):
+    """A body: unknown fields are refused, and nothing is coerced."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Query(BaseModel):
+    """Query parameters: text by nature, so numbers are read from it; unknown ones refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""An integer as JSON Schema has it: ``16`` and ``16.0``, not ``"16"`` or ``true``."""
+
+LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+Label = Annotated[str, StringConstraints(pattern=LABEL, max_length=63)]
+"""An RFC 1123 label, as Kubernetes demands of names."""
+
+
+def only(*, built: object) -> BeforeValidator:
+    """Refuse every value but the one whose behaviour is built."""
+
+    def check(value: object) -> object:
+        if type(value) is type(built) and value != built:
+            raise PydanticCustomError(NOT_YET, "only {built} is available yet", {"built": built})
+        return value
+
+    return BeforeValidator(check)
+
+
+async def body_of(request: web.Request, model: type[Model] | None) -> Model | None:
+    """Read and judge the body; all wrong fields are named at once."""
+    raw = await _raw(request)
+    if model is None:
+        if raw and _parse(request, raw) != {}:
+            raise Invalid([Fault("", "unexpected_body", "this call takes no body")])
+        return None
+    try:
+        return model.model_validate(_parse(request, raw))
+    except ValidationError as error:
+        raise _invalid(error, _pointer) from error
+
+
+async def _raw(request: web.Request) -> bytes:
+    if (request.content_length or 0) > LONGEST_BODY:
+        raise TooLarge("A body has at most 1 MiB.")
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise TooLarge("A body has at most 1 MiB.") from error
+
+
+def _parse(request: web.Request, raw: bytes) -> object:
+    allowed = JSON_TYPES if request.method == "PATCH" else JSON_TYPES[:1]
+    if request.content_type not in allowed:
+        raise WrongContentType(f"The body must be {' or '.join(allowed)}.")
+    try:
+        parsed: object = json.loads(raw.decode("utf-8"), parse_constant=_no_number)
+        written = json.dumps(parsed, ensure_ascii=False)
+        written.encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        raise NotJson("The body is not JSON in UTF-8.", note=str(error)) from error
+    if "\\u0000" in written:
+        raise Invalid([Fault("", "bad_character", "no text holds the character U+0000")])
+    return parsed
+
+
+def _no_number(name: str) -> object:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def query_of(request: web.Request, model: type[Model]) -> Model:
+    """Read and judge the query's parameters; only a tuple's may be repeated."""
+    given: dict[str, object] = {}
+    for name in request.query:
+        field = model.model_fields.get(name)
+        many = field is not None and "tuple" in str(field.annotation)
+        given[name] = request.query.getall(name) if many else request.query[name]
+    if any("\0" in text for text in request.query.values()):
+        raise Invalid([Fault("?", "bad_character", "no text holds the character U+0000")])
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise _invalid(error, _parameter) from error
+
+
+Place = Sequence[str | int]
+
+
+def _pointer(place: Place) -> str:
+    """Return an RFC 6901 pointer."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
+
+
+def _parameter(place: Place) -> str:
+    return f"?{place[0]}" if place else "?"
+
+
+def _invalid(error: ValidationError, locate: Callable[[Place], str]) -> Invalid:
+    faults = [_fault(detail, locate) for detail in error.errors(include_url=False)]
+    kind = NotAvailableYet if any(fault.code == NOT_YET for fault in faults) else Invalid
+    return kind(faults)
+
+
+def _fault(error: ErrorDetails, locate: Callable[[Place], str]) -> Fault:
+    place = error["loc"]
+    pointer = locate(place)
+    if error["type"] == "extra_forbidden" and place[-1] in LATER_FIELDS:
+        return Fault(pointer, NOT_YET, "this field is not available yet")
+    code = CODES.get(error["type"], "wrong_type" if "_type" in error["type"] else "invalid")
+    return Fault(pointer, code, error["msg"])
+
+
+def id_in(request: web.Request, name: str) -> UUID:
+    """Return an id of the path; what is no id names nothing that there is."""
+    try:
+        return UUID(request.match_info[name])
+    except ValueError as error:
+        raise NotFound("There is nothing of that id.") from error
+
+
+def id_or_name_in(request: web.Request, name: str) -> UUID | str:
+    """Return an id of the path, or the name in ``name:prod``."""
+    prefix, _, text = request.match_info[name].partition(":")
+    if prefix != "name":
+        return id_in(request, name)
+    if not re.fullmatch(LABEL, text):
+        raise NotFound("There is nothing of that name.")
+    return text
+
+
+def canonical(request_body: BaseModel | None, query_string: str) -> bytes:
+    """Return the bytes that make two requests the same, whatever their white space."""
+    body: dict[str, Any] = request_body.model_dump(mode="json") if request_body else {}
+    return json.dumps([body, query_string], sort_keys=True).encode()

@@ -1,0 +1,112 @@
+"""From row to run: the operation's row is the outbox.
+
+A relay lives in every API process.  It is woken by a commit and looks once a second anyway,
+so it does not matter which process took the order, or which died after.  It finds across
+tenants as ``cks_dispatch`` and acts on each as ``cks_app`` of its own.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from cks.db import clusters, operations
+from cks.db.models.operations import Operation
+from cks.db.session import Database, Dispatch, Found
+from cks.engine import Engine, EngineAway, Launch, Workflow
+from workflows.provision_cluster import ProvisionCluster
+
+WORKFLOWS: dict[str, Workflow] = {clusters.CREATE: ProvisionCluster.run}
+POLL_SECONDS = 1.0
+BATCH = 200
+AT_ONCE = 8
+
+log = logging.getLogger("cks.relay")
+
+Act = Callable[[Found], Awaitable[None]]
+
+
+class Relay:
+    """Starts what waits and forwards the wishes to end; both may be repeated."""
+
+    def __init__(self, database: Database, dispatch: Dispatch, engine: Engine) -> None:
+        self._database = database
+        self._dispatch = dispatch
+        self._engine = engine
+        self._wake = asyncio.Event()
+        self._looked = time.monotonic()
+
+    def wake(self) -> None:
+        """Something was committed that may need a run."""
+        self._wake.set()
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long ago it last looked through all that waits."""
+        return time.monotonic() - self._looked
+
+    async def run(self) -> None:
+        """Relay until cancelled; trouble is met again a second later."""
+        while True:
+            self._wake.clear()
+            try:
+                await self.relay()
+            except EngineAway:
+                log.warning("Temporal does not answer; what was accepted waits")
+            except Exception:
+                log.exception("relaying failed")
+            try:
+                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def relay(self) -> None:
+        """Start what waits, then forward the wishes to end.
+
+        Raise ``EngineAway`` at once when Temporal does not answer: the rest would only wait
+        for it too.
+        """
+        found = await self._dispatch.find_undelivered(BATCH)
+        self._looked = time.monotonic()
+        await self._each(self._start, found)
+        await self._each(self._cancel, await self._dispatch.find_cancelled(BATCH))
+
+    async def _each(self, act: Act, found: Sequence[Found]) -> None:
+        """Act on each, a few at a time; one's trouble is no other's."""
+        for first in range(0, len(found), AT_ONCE):
+            few = found[first : first + AT_ONCE]
+            ends = await asyncio.gather(*map(act, few), return_exceptions=True)
+            for one, end in zip(few, ends, strict=True):
+                if isinstance(end, EngineAway | asyncio.CancelledError):
+                    raise end
+                if isinstance(end, BaseException):
+                    log.error("relaying %s failed", one.workflow_id, exc_info=end)
+
+    async def _start(self, found: Found) -> None:
+        """Start the run.  Dying before the commit only starts it again: to no effect.
+
+        ``cks_dispatch`` cannot lock, as it cannot write, so the lock is taken here.
+        """
+        async with self._database.begin(found.ref.tenant_id) as session:
+            operation = await operations.lock_if_free(session, found.ref.id)
+            if operation is None or operation.dispatched_at is not None:
+                return
+            await self._engine.start(launch_of(operation), again=False)
+            operation.dispatched_at = await operations.clock(session)
+
+    async def _cancel(self, found: Found) -> None:
+        """Forward it until the run has turned back: a reset forgets a cancel."""
+        await self._engine.cancel(found.workflow_id)
+
+
+def launch_of(operation: Operation) -> Launch:
+    """Return the run that an operation asks for, as operators will read it."""
+    steps = "\n".join(f"* {step.title}" for step in clusters.order_of(operation).steps)
+    return Launch(
+        workflow=WORKFLOWS[operation.type],
+        order=clusters.order_of(operation),
+        workflow_id=operation.workflow_id or "",
+        operation_type=operation.type,
+        summary=f"Create cluster {operation.resource_name}",
+        details=f"Operation `{operation.id}` of tenant `{operation.tenant_id}`\n\n{steps}",
+    )

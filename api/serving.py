@@ -1,0 +1,187 @@
+"""How a request is served: read, let in, decided, logged, answered; always in this order.
+
+Reading comes before the transaction, so that a slow client holds no connection; its verdict
+is spoken after the caller is known, so that strangers learn nothing.  A change and its line
+in the activity log are one transaction; a refused change is logged in one of its own.
+"""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from api.door import Door, door_of
+from api.endpoint import Call, Endpoint, Reply, Visit
+from api.keys import AROUND, REQUEST_ID, Surroundings
+from api.metrics import measured
+from api.problems import Bug, DatabaseAway, MethodNotAllowed, answer_of, status_of
+from api.reading import body_of, canonical, query_of
+from api.replays import key_of, replay
+from cks.db import activity, idempotency
+from cks.db.activity import Deed
+from cks.db.session import Session, is_away
+from cks.domain.access import Caller
+from cks.domain.refusals import Declined, Forbidden, NotFound, Unauthenticated
+
+REQUEST_ID_HEADER = "X-Request-Id"
+GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+log = logging.getLogger("cks.api")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def answering(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its id, and turn whatever is raised into a problem."""
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    request[REQUEST_ID] = given if GOOD_REQUEST_ID.fullmatch(given) else uuid4().hex
+    with measured(request) as told:
+        response = await _answered(request, handler)
+        told.status = response.status
+    if not response.prepared:
+        response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
+    return response
+
+
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        refusal: Declined = NotFound("There is no such path.")
+    except web.HTTPMethodNotAllowed as error:
+        allow = ", ".join(sorted(error.allowed_methods))
+        refusal = MethodNotAllowed(f"Allowed here: {allow}.", members={"allow": allow})
+    except Declined as error:
+        refusal = error
+    except Exception as error:  # noqa: BLE001  (the last line of defence)
+        refusal = _trouble(request, error)
+    return answer_of(refusal, request[REQUEST_ID])
+
+
+def _trouble(request: web.Request, error: Exception) -> Declined:
+    """Tell the database's absence from a bug of ours."""
+    if is_away(error):
+        log.warning("%s: the database is away: %s", request[REQUEST_ID], error)
+        return DatabaseAway("The database does not answer. Nothing was done; try again soon.")
+    said = "%s: %s %s failed"
+    log.error(said, request[REQUEST_ID], request.method, request.path, exc_info=error)
+    return Bug("Something broke on our side. The request's id finds the reason in our logs.")
+
+
+def serve(endpoint: Endpoint) -> Handler:
+    """Return the aiohttp handler of an endpoint."""
+    run = _visited if endpoint.wait else _acted
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        around = request.app[AROUND]
+        door = door_of(request, around.database, endpoint.permission, request[REQUEST_ID])
+        try:
+            reply = await run(endpoint, request, door, around)
+        except Declined as refusal:
+            await _log_refusal(endpoint, door, refusal)
+            if type(refusal) not in endpoint.all_refusals():
+                raise TypeError(f"{endpoint.name} did not declare {type(refusal)}") from refusal
+            raise
+        return reply if isinstance(reply, web.StreamResponse) else _response(endpoint, reply)
+
+    return handle
+
+
+async def _visited(
+    endpoint: Endpoint, request: web.Request, door: Door, around: Surroundings
+) -> Reply | web.StreamResponse:
+    assert endpoint.wait is not None  # noqa: S101  (``serve`` chose)
+    judged = await _read(endpoint, request)
+    async with door.open():
+        query = _accepted(judged)[1]
+    return await endpoint.wait(Visit(request, door, query, around))
+
+
+async def _acted(
+    endpoint: Endpoint, request: web.Request, door: Door, around: Surroundings
+) -> Reply:
+    judged = await _read(endpoint, request)
+    async with door.open() as (session, caller):
+        body, query = _accepted(judged)
+        call = Call(request, caller, session, body, query, around)
+        reply = await _once(endpoint, call)
+    if endpoint.mutates:
+        around.relay.wake()
+    return reply
+
+
+Judged = tuple[BaseModel | None, Any] | Declined
+
+
+async def _read(endpoint: Endpoint, request: web.Request) -> Judged:
+    """Read body and query; a refusal is kept until the caller is known."""
+    try:
+        query = query_of(request, endpoint.query)
+        body = await body_of(request, endpoint.body) if endpoint.mutates else None
+    except Declined as refusal:
+        return refusal
+    return body, query
+
+
+def _accepted(judged: Judged) -> tuple[BaseModel | None, Any]:
+    if isinstance(judged, Declined):
+        raise judged
+    return judged
+
+
+async def _once(endpoint: Endpoint, call: Call[Any, Any]) -> Reply:
+    """Decide the request; one that came before under the same key gets its operation."""
+    assert endpoint.act is not None  # noqa: S101  (``serve`` chose)
+    if not endpoint.mutates:
+        return await endpoint.act(call)
+    body = canonical(call.body, call.request.query_string)
+    keyed = key_of(call.request, call.caller, body)
+    before = await idempotency.reserve(call.session, keyed) if keyed else None
+    reply = await (replay(call, before) if before else endpoint.act(call))
+    if keyed and before is None and reply.operation_id:
+        await idempotency.remember(call.session, keyed, reply.operation_id)
+    await _log_success(endpoint, call.session, call.caller, reply)
+    return reply
+
+
+async def _log_success(endpoint: Endpoint, session: Session, caller: Caller, reply: Reply) -> None:
+    subject = reply.subject
+    deed = Deed(
+        action=endpoint.permission,
+        outcome="success",
+        permission=endpoint.permission,
+        resource_type=subject.type if subject else None,
+        resource_id=subject.id if subject else None,
+        detail={"operation_id": str(reply.operation_id)} if reply.operation_id else {},
+    )
+    await activity.log_request(session, caller, deed)
+
+
+async def _log_refusal(endpoint: Endpoint, door: Door, refusal: Declined) -> None:
+    """Write down that a known caller was refused a change."""
+    caller = door.caller
+    if caller is None or not endpoint.mutates or isinstance(refusal, Unauthenticated):
+        return
+    deed = Deed(
+        action=endpoint.permission,
+        outcome="denied" if isinstance(refusal, Forbidden) else "failure",
+        permission=endpoint.permission,
+        reason=refusal.code,
+        detail={"status": status_of(type(refusal))},
+    )
+    async with door.database.begin(caller.tenant_id) as session:
+        await activity.log_request(session, caller, deed)
+
+
+def _response(endpoint: Endpoint, reply: Reply) -> web.Response:
+    return web.Response(
+        body=reply.body.model_dump_json().encode(),
+        status=endpoint.status,
+        headers=dict(reply.headers),
+        content_type="application/json",
+    )

@@ -1,0 +1,148 @@
+"""Server-sent events: what operations told, in order, with nothing lost.
+
+Events are rows with a place in an order; a stream is a reader's position in it, and the
+``Last-Event-ID`` that a client sends back is that position.  An announcement only says that it
+is worth looking.  Every look is a transaction through the door, so that a stream ends when
+its token does.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from uuid import UUID
+
+from aiohttp import web
+
+from api.bodies import OperationBody
+from api.endpoint import Visit
+from api.keys import REQUEST_ID
+from api.reading import Query
+from api.showing import body_at, creators_of
+from cks.db import events, operations
+from cks.db.events import Position
+from cks.domain.refusals import Declined, Fault, Invalid
+
+EVENT_STREAM = "text/event-stream"
+QUIET_SECONDS = 15.0
+LOOK_AGAIN_SECONDS = 1.0
+"""Of all operations' events, one may stay out of sight for as long as an older transaction."""
+ONE_ID = re.compile(r"\d{1,9}")
+ALL_ID = re.compile(r"(\d{1,19})-(\d{1,19})")
+
+log = logging.getLogger("cks.api")
+
+Event = tuple[str, OperationBody]
+Look = Callable[[], Awaitable[tuple[list[Event], bool]]]
+"""Return the events since the last look, and whether none will follow."""
+
+
+async def follow_one(visit: Visit[Query], operation_id: UUID) -> web.StreamResponse:
+    """Tell one operation's events, from its first or the ``Last-Event-ID``, to its last."""
+    seen = 0
+    if resumed := _last_id(visit.request, ONE_ID):
+        seen = int(resumed[0])
+
+    async def look() -> tuple[list[Event], bool]:
+        nonlocal seen
+        async with visit.door.open() as (session, _):
+            operation = await operations.read(session, operation_id)
+            emails = await creators_of(session, [operation])
+            told = await events.events_of(session, operation_id, seen)
+        pace = visit.around.settings.pace
+        bodies = [(str(seq), body_at(operation, moment, emails, pace)) for seq, moment in told]
+        seen = told[-1][0] if told else seen
+        return bodies, bodies[-1][1].done if bodies else operation.completed_at is not None
+
+    return await _stream(visit, operation_id, look)
+
+
+async def follow_all(visit: Visit[Query]) -> web.StreamResponse:
+    """Tell all operations' events, from now or the ``Last-Event-ID``, without end."""
+    async with visit.door.open() as (session, caller):
+        seen = await events.horizon(session)
+        tenant = caller.tenant_id
+    if resumed := _last_id(visit.request, ALL_ID):
+        seen = Position(int(resumed[1]), int(resumed[2]))
+
+    async def look() -> tuple[list[Event], bool]:
+        nonlocal seen
+        async with visit.door.open() as (session, _):
+            told = await events.events_of_all(session, seen)
+            found = await operations.read_many(session, {one.operation_id for one in told})
+            emails = await creators_of(session, list(found.values()))
+        pace = visit.around.settings.pace
+        seen = told[-1].position if told else seen
+        return [
+            (
+                f"{one.position.xid}-{one.position.id}",
+                body_at(found[one.operation_id], one.moment, emails, pace),
+            )
+            for one in told
+        ], False
+
+    return await _stream(visit, tenant, look, LOOK_AGAIN_SECONDS)
+
+
+def _last_id(request: web.Request, form: re.Pattern[str]) -> re.Match[str] | None:
+    """Return the position that a client resumes from; raise ``Invalid`` for another's."""
+    given = request.headers.get("Last-Event-ID")
+    if not given:
+        return None
+    found = form.fullmatch(given)
+    if found is None:
+        raise Invalid([Fault("Last-Event-ID", "bad_format", "not an id of this stream")])
+    return found
+
+
+async def _stream(
+    visit: Visit[Query], key: UUID, look: Look, every: float = QUIET_SECONDS
+) -> web.StreamResponse:
+    """Look, tell, wait for news or ``every`` seconds, to the end or until the reader has gone.
+
+    The first look comes before the answer begins, so that what is refused is a problem.
+    Later trouble ends the stream; its reader comes back with the last id that they saw.
+    """
+    with visit.around.announcements.about(key) as news:
+        told, over = await look()
+        response = await _begun(visit)
+        try:
+            await _tell(response, told)
+            while not over:
+                if len(told) < events.MOST:
+                    await _pause(response, news, every)
+                news.clear()
+                told, over = await look()
+                await _tell(response, told)
+        except (ConnectionError, Declined):
+            log.info("%s: the stream's reader has gone, or may no more", key)
+        except Exception as error:  # noqa: BLE001  (an answer has begun: it can only end)
+            log.warning("%s: the stream ends: %s", key, error)
+    return response
+
+
+async def _begun(visit: Visit[Query]) -> web.StreamResponse:
+    headers = {
+        "Content-Type": EVENT_STREAM,
+        "Cache-Control": "no-store",
+        "X-Accel-Buffering": "no",
+        "X-Request-Id": visit.request[REQUEST_ID],
+    }
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(visit.request)
+    return response
+
+
+async def _tell(response: web.StreamResponse, told: list[Event]) -> None:
+    for place, body in told:
+        data = body.model_dump_json()
+        await response.write(f"id: {place}\nevent: operation\ndata: {data}\n\n".encode())
+
+
+async def _pause(response: web.StreamResponse, news: asyncio.Event, every: float) -> None:
+    """Wait until it is worth looking; a comment keeps a silent connection open."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(news.wait(), every)
+        return
+    await response.write(b": still here\n\n")

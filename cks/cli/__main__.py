@@ -1,0 +1,5 @@
+"""``python -m cks.cli`` is ``cks``."""
+
+from cks.cli.main import main
+
+main()

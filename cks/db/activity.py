@@ -1,0 +1,117 @@
+"""The activity log: who did what, when, with which outcome.  Append-only, chained per tenant.
+
+The row is the last statement of its transaction, since the chain's head stays locked until
+the commit.  Persons stand beside the log, each value under its own salt; the log holds
+digests alone, so that a person can be erased and the chain still holds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from cks.db.models.activity import ActivityLog
+from cks.db.models.operations import Operation
+from cks.domain.access import Caller
+from cks.domain.operations import OperationStatus
+
+Outcome = Literal["success", "failure", "denied"]
+
+KNOW = sa.text("""
+WITH said (kind, value, salt) AS (
+    SELECT kind, value, uuid_send(gen_random_uuid())
+      FROM unnest(CAST(:kinds AS text[]), CAST(:values AS text[])) AS s (kind, value)
+), new AS (
+    INSERT INTO log_people (tenant_id, user_id, kind, value, salt, digest)
+    SELECT :tenant, :user, kind, value, salt, sha256(salt || convert_to(value, 'UTF8')) FROM said
+    ON CONFLICT DO NOTHING RETURNING kind, value, digest
+)
+SELECT kind, digest FROM new
+ UNION
+SELECT p.kind, p.digest FROM log_people p JOIN said s ON (s.kind, s.value) = (p.kind, p.value)
+ WHERE p.tenant_id = :tenant AND p.user_id = :user
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What was done: an action such as ``clusters.create``, to what, and how it went.
+
+    ``detail`` never holds a personal value.
+    """
+
+    action: str
+    outcome: Outcome
+    permission: str | None = None
+    resource_type: str | None = None
+    resource_id: UUID | None = None
+    reason: str | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+async def log_request(session: AsyncSession, caller: Caller, deed: Deed) -> None:
+    """Write what a caller did, or was refused."""
+    digests = await _digests(session, caller)
+    row = _row(caller.tenant_id, deed)
+    row.user_id, row.token_id, row.request_id = caller.user_id, caller.token_id, caller.request_id
+    row.actor_type = "token"
+    row.actor_digest = digests.get("actor")
+    row.address_digest = digests.get("address")
+    row.agent_digest = digests.get("agent")
+    session.add(row)
+    await session.flush()
+
+
+async def log_outcome(session: AsyncSession, operation: Operation) -> None:
+    """Write how an operation ended."""
+    completed = operation.status is OperationStatus.COMPLETED
+    deed = Deed(
+        action=f"{operation.type}.{operation.status}",
+        outcome="success" if completed else "failure",
+        resource_type=operation.resource_type,
+        resource_id=operation.resource_id,
+        detail={"operation_id": str(operation.id), "failure": operation.failure},
+    )
+    row = _row(operation.tenant_id, deed)
+    row.user_id, row.token_id = operation.actor_id, operation.token_id
+    row.request_id = operation.request_id
+    row.actor_type = "workflow"
+    session.add(row)
+    await session.flush()
+
+
+def _row(tenant_id: UUID, deed: Deed) -> ActivityLog:
+    return ActivityLog(
+        id=uuid7(),
+        tenant_id=tenant_id,
+        action=deed.action,
+        status=deed.outcome,
+        permission=deed.permission,
+        resource_type=deed.resource_type,
+        resource_id=deed.resource_id,
+        reason=deed.reason,
+        detail=dict(deed.detail),
+    )
+
+
+async def _digests(session: AsyncSession, caller: Caller) -> dict[str, bytes]:
+    """Return the digest that stands for each personal value of the caller.
+
+    Two first requests at once may both insert; the one that loses reads again.
+    """
+    said = {"actor": caller.email, "address": caller.address, "agent": caller.agent}
+    given = {kind: value for kind, value in said.items() if value}
+    names = {
+        "kinds": list(given),
+        "values": list(given.values()),
+        "tenant": caller.tenant_id,
+        "user": caller.user_id,
+    }
+    found: dict[str, bytes] = {}
+    while given.keys() - found.keys():
+        found = {row.kind: row.digest for row in await session.execute(KNOW, names)}
+    return found

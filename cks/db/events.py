@@ -1,0 +1,176 @@
+"""What operations told: written with every change of one, read in order by its followers.
+
+``record`` is the only writer.  It derives progress from the steps, appends the moment to
+``operation_events`` and announces it, all in the caller's transaction, which holds the
+operation's row; so an operation's ``seq`` has no gaps and its progress never falls.
+
+Over operations, ids commit out of order.  A reader of all goes by ``(xid, id)`` and stops
+below the oldest transaction still running, so that nothing which commits late is skipped.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cks.db.models.operations import Operation, OperationStep
+from cks.domain.instants import rfc3339, rfc3339_or_none
+from cks.domain.operations import (
+    LIVE,
+    ErrorMoment,
+    Moment,
+    StepMoment,
+    cancel_moment,
+    phase_of,
+    progress_of,
+)
+
+CHANNEL = "operation_events"
+MOST = 200
+"""Events that one look returns at most."""
+
+APPEND = sa.text("""
+INSERT INTO operation_events (tenant_id, operation_id, seq, event)
+SELECT :tenant, :operation, coalesce(max(seq), 0) + 1, CAST(:event AS jsonb)
+  FROM operation_events WHERE operation_id = :operation
+RETURNING seq
+""")
+ANNOUNCE = sa.text("SELECT pg_notify(:channel, :payload)")
+
+OF_ONE = sa.text("""
+SELECT seq, event FROM operation_events
+ WHERE operation_id = :operation AND seq > :after ORDER BY seq LIMIT :limit
+""")
+OF_ALL = sa.text("""
+SELECT xid::text AS xid, id, operation_id, event FROM operation_events
+ WHERE (xid, id) > (CAST(:xid AS xid8), :id) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+ ORDER BY xid, id LIMIT :limit
+""")
+HORIZON = sa.text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in the order of all events of a tenant."""
+
+    xid: int
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event: whose, where in the order it stands, and what was so."""
+
+    operation_id: UUID
+    position: Position
+    moment: Moment
+
+
+async def steps_of(session: AsyncSession, operation_id: UUID) -> Sequence[OperationStep]:
+    """Return an operation's steps, in the plan's order."""
+    query = sa.select(OperationStep).where(OperationStep.operation_id == operation_id)
+    return (await session.scalars(query.order_by(OperationStep.position))).all()
+
+
+async def steps_of_many(
+    session: AsyncSession, operations: Sequence[UUID]
+) -> dict[UUID, list[OperationStep]]:
+    """Return the steps of several operations, each in its plan's order."""
+    found: dict[UUID, list[OperationStep]] = {}
+    query = sa.select(OperationStep).where(OperationStep.operation_id.in_(operations))
+    for step in await session.scalars(query.order_by(OperationStep.position)):
+        found.setdefault(step.operation_id, []).append(step)
+    return found
+
+
+def moment_of(operation: Operation, steps: Sequence[OperationStep]) -> Moment:
+    """Say how an operation stands, without a word about persons."""
+    last = steps[-1].name if steps else None
+    return Moment(
+        status=operation.status,
+        done=operation.status not in LIVE,
+        progress=operation.progress,
+        phase=phase_of(operation.status, operation.ending),
+        status_reason=_reason(operation),
+        steps=[_step_moment(step) for step in steps],
+        cancel=cancel_moment(operation.status, operation.ending, last),
+        started_at=rfc3339(operation.started_at) if _was_taken(operation) else None,
+        completed_at=rfc3339_or_none(operation.completed_at),
+        cancel_requested_at=rfc3339_or_none(operation.cancel_requested_at),
+        error=_error(operation),
+    )
+
+
+def _was_taken(operation: Operation) -> bool:
+    """Say whether a run ever took it; until then ``started_at`` holds the acceptance."""
+    return operation.started_at > operation.created_at
+
+
+def _reason(operation: Operation) -> str | None:
+    return operation.error if operation.ending is not None else None
+
+
+def _error(operation: Operation) -> ErrorMoment | None:
+    """Return the error of a failed operation; one being undone has a reason, no error yet."""
+    if operation.status != "failed" or operation.failure is None:
+        return None
+    message = operation.error or ""
+    return cast(ErrorMoment, {"message": message, **operation.failure})
+
+
+def _step_moment(step: OperationStep) -> StepMoment:
+    return StepMoment(
+        name=step.name,
+        title=step.title,
+        status=step.status,
+        weight=step.weight,
+        attempt=step.attempt,
+        started_at=rfc3339_or_none(step.started_at),
+        completed_at=rfc3339_or_none(step.completed_at),
+        last_error=step.last_error,
+    )
+
+
+async def record(session: AsyncSession, operation: Operation) -> None:
+    """Write down how the operation now stands, and tell its followers at commit.
+
+    Progress rises while the operation goes forward and rests on the way back.
+    """
+    steps = await steps_of(session, operation.id)
+    if operation.status in LIVE and operation.ending is None:
+        derived = progress_of((step.weight, step.fraction) for step in steps)
+        operation.progress = max(operation.progress, derived)
+    await session.flush()
+    event = json.dumps(moment_of(operation, steps))
+    names = {"tenant": operation.tenant_id, "operation": operation.id, "event": event}
+    seq = await session.scalar(APPEND, names)
+    payload = json.dumps(
+        {"tenant_id": str(operation.tenant_id), "operation_id": str(operation.id), "seq": seq}
+    )
+    await session.execute(ANNOUNCE, {"channel": CHANNEL, "payload": payload})
+
+
+async def events_of(
+    session: AsyncSession, operation_id: UUID, after: int, limit: int = MOST
+) -> Sequence[tuple[int, Moment]]:
+    """Return ``(seq, moment)`` of an operation's events after ``after``, in order."""
+    names = {"operation": operation_id, "after": after, "limit": limit}
+    return [(row.seq, row.event) for row in await session.execute(OF_ONE, names)]
+
+
+async def events_of_all(
+    session: AsyncSession, after: Position, limit: int = MOST
+) -> Sequence[Told]:
+    """Return the tenant's events after a position; what may still be overtaken waits."""
+    names = {"xid": str(after.xid), "id": after.id, "limit": limit}
+    rows = await session.execute(OF_ALL, names)
+    return [Told(row.operation_id, Position(int(row.xid), row.id), row.event) for row in rows]
+
+
+async def horizon(session: AsyncSession) -> Position:
+    """Return the position from which on nothing has been shown to anybody yet."""
+    return Position(int(await session.scalar(HORIZON) or 0), 0)

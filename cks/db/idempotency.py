@@ -1,0 +1,71 @@
+"""Requests that come more than once: one row per token, method, path and key.
+
+The row is written first in the transaction of the request's effect.  A second request with
+the same key waits for that transaction, then finds the row and is answered from it; if the
+first was refused, its row is gone with it, and the second is decided anew.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cks.db.models.operations import IdempotencyKey
+from cks.domain.access import Caller
+from cks.domain.refusals import IdempotencyKeyReused
+
+Keys = IdempotencyKey
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRequest:
+    """A request and its key; ``body`` is canonical, so that white space does not matter."""
+
+    caller: Caller
+    method: str
+    path: str
+    key: str
+    body: bytes
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.body).hexdigest()
+
+    def row(self) -> sa.ColumnElement[bool]:
+        return sa.and_(
+            Keys.token_id == self.caller.token_id,
+            Keys.method == self.method,
+            Keys.path == self.path,
+            Keys.key == self.key,
+        )
+
+
+async def reserve(session: AsyncSession, request: KeyedRequest) -> UUID | None:
+    """Take the key for this request, or return the operation that it started before.
+
+    Raise ``IdempotencyKeyReused`` if it came with another body.
+    """
+    take = insert(Keys).values(
+        tenant_id=request.caller.tenant_id,
+        token_id=request.caller.token_id,
+        method=request.method,
+        path=request.path,
+        key=request.key,
+        request_digest=request.digest,
+    )
+    taken = await session.execute(take.on_conflict_do_nothing().returning(Keys.key))
+    if taken.first() is not None:
+        return None
+    found = (await session.scalars(sa.select(Keys).where(request.row()))).one()
+    if found.request_digest != request.digest:
+        raise IdempotencyKeyReused("This Idempotency-Key came before with another request.")
+    return found.operation_id
+
+
+async def remember(session: AsyncSession, request: KeyedRequest, operation_id: UUID) -> None:
+    """Note which operation the request started."""
+    note = sa.update(Keys).where(request.row()).values(operation_id=operation_id)
+    await session.execute(note)

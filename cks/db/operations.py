@@ -1,0 +1,233 @@
+"""Queries about operations.  Each runs inside a tenant's transaction.
+
+Whoever changes an operation has its row locked, and ends with ``events.record``.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from cks.db import claims, events
+from cks.db.models.operations import FENCES, Operation, OperationStep
+from cks.db.models.users import User
+from cks.db.pages import Cut, Page, fetch
+from cks.domain.access import Caller
+from cks.domain.operations import (
+    Ending,
+    OperationRef,
+    OperationStatus,
+    Reason,
+    workflow_id,
+)
+from cks.domain.plans import PlannedStep
+from cks.domain.refusals import NotFound
+
+NOW = sa.select(sa.func.now())
+CLOCK = sa.select(sa.func.clock_timestamp())
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an operation is about; a cluster's own operation has ``id == cluster_id``."""
+
+    type: str
+    id: UUID
+    name: str
+    cluster_id: UUID
+
+
+async def accept(
+    session: AsyncSession,
+    caller: Caller,
+    kind: str,
+    subject: Subject,
+    request: Mapping[str, object],
+) -> Operation:
+    """Record that something was asked: pending, runnable at once, its own outbox entry."""
+    operation_id = uuid7()
+    now = await instant(session)
+    operation = Operation(
+        id=operation_id,
+        tenant_id=caller.tenant_id,
+        type=kind,
+        status=OperationStatus.PENDING,
+        resource_type=subject.type,
+        resource_id=subject.id,
+        resource_name=subject.name,
+        cluster_id=subject.cluster_id,
+        progress=0,
+        request=dict(request),
+        workflow_id=workflow_id(kind, operation_id),
+        created_by=caller.user_id,
+        actor_id=caller.user_id,
+        token_id=caller.token_id,
+        request_id=caller.request_id,
+        started_at=now,
+        created_at=now,
+        runnable_at=now,
+    )
+    session.add(operation)
+    await session.flush()
+    return operation
+
+
+async def plan(session: AsyncSession, operation: Operation, steps: Sequence[PlannedStep]) -> None:
+    """Write the plan's steps down, all pending, and tell the operation's first moment."""
+    session.add_all(
+        OperationStep(
+            tenant_id=operation.tenant_id,
+            operation_id=operation.id,
+            position=position,
+            name=step.name,
+            title=step.title,
+            weight=step.expected_seconds,
+            resource_id=step.resource_id,
+        )
+        for position, step in enumerate(steps)
+    )
+    await events.record(session, operation)
+
+
+async def instant(session: AsyncSession) -> datetime:
+    """Return the database's clock, as of this transaction's begin."""
+    at: datetime = (await session.execute(NOW)).scalar_one()
+    return at
+
+
+async def read(session: AsyncSession, operation_id: UUID) -> Operation:
+    """Return an operation, or raise ``NotFound``."""
+    return _found(await session.get(Operation, operation_id))
+
+
+async def lock(session: AsyncSession, operation_id: UUID) -> Operation:
+    """Return an operation that nobody else can move before this transaction ends."""
+    return _found(
+        await session.get(Operation, operation_id, with_for_update=True, populate_existing=True)
+    )
+
+
+async def lock_if_free(session: AsyncSession, operation_id: UUID) -> Operation | None:
+    """Return the operation, or ``None`` where another relay is at it."""
+    query = sa.select(Operation).where(Operation.id == operation_id)
+    found: Operation | None = await session.scalar(query.with_for_update(skip_locked=True))
+    return found
+
+
+def _found(operation: Operation | None) -> Operation:
+    if operation is None:
+        raise NotFound("There is no such operation.")
+    return operation
+
+
+def ref_of(operation: Operation) -> OperationRef:
+    return OperationRef(operation.tenant_id, operation.id)
+
+
+async def emails_of(session: AsyncSession, users: set[UUID]) -> dict[UUID, str]:
+    """Return the addresses of users who still exist."""
+    rows = await session.execute(sa.select(User.id, User.email).where(User.id.in_(users)))
+    return {row.id: row.email for row in rows}
+
+
+async def take(session: AsyncSession, operation: Operation) -> None:
+    """Begin: a run has taken the operation and will act."""
+    operation.status = OperationStatus.RUNNING
+    operation.started_at = await clock(session)
+
+
+async def clock(session: AsyncSession) -> datetime:
+    """Return the database's clock, now; it moves within a transaction."""
+    at: datetime = (await session.execute(CLOCK)).scalar_one()
+    return at
+
+
+async def draw_fence(session: AsyncSession, operation: Operation) -> None:
+    """Pass the right to act on: who acts under an older fence is refused in the cloud.
+
+    One sequence serves every operation, so that a late call of this one is refused also
+    after the next one on the same cluster.
+    """
+    operation.fence = await session.scalar(sa.select(FENCES.next_value()))
+
+
+def fence_of(operation: Operation) -> int:
+    """Return the fence of an operation that a run has taken."""
+    if operation.fence is None:
+        raise AssertionError("an operation is acted on that no run has taken")
+    return operation.fence
+
+
+async def turn_back(session: AsyncSession, operation: Operation, reason: Reason) -> None:
+    """Give up the way forward, once: the first reason stays.
+
+    The fence is drawn anew, since *this* run's own forward calls may be late too: an attempt
+    that timed out is nobody's, yet its request can arrive after the undo.
+    """
+    if operation.ending is not None:
+        return
+    operation.ending = reason.ending
+    operation.error = reason.message
+    await draw_fence(session, operation)
+    if reason.ending is Ending.FAILED:
+        operation.failure = {
+            "code": reason.code,
+            "fault": reason.fault,
+            "retryable": reason.retryable,
+            "details": {},
+        }
+
+
+async def settle(session: AsyncSession, operation: Operation) -> None:
+    """Give the operation its terminal status, and back what it held."""
+    operation.status = OperationStatus(operation.ending or OperationStatus.COMPLETED)
+    operation.completed_at = await clock(session)
+    if operation.ending is None:
+        operation.progress = 100
+    await session.flush()
+    await claims.release(session, operation)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFilter:
+    """Which operations a list shows; what is empty or ``None`` does not matter."""
+
+    status: tuple[str, ...] = ()
+    type: str | None = None
+    resource_type: str | None = None
+    resource_id: UUID | None = None
+    cluster_id: UUID | None = None
+    created_by: UUID | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+async def list_page(session: AsyncSession, wanted: OperationFilter, cut: Cut) -> Page[Operation]:
+    """Return a page of operations, newest first."""
+    equal = {
+        Operation.type: wanted.type,
+        Operation.resource_type: wanted.resource_type,
+        Operation.resource_id: wanted.resource_id,
+        Operation.cluster_id: wanted.cluster_id,
+        Operation.actor_id: wanted.created_by,
+    }
+    query = sa.select(Operation)
+    for column, value in equal.items():
+        query = query if value is None else query.where(column == value)
+    if wanted.status:
+        query = query.where(Operation.status.in_(wanted.status))
+    if wanted.created_after:
+        query = query.where(Operation.created_at > wanted.created_after)
+    if wanted.created_before:
+        query = query.where(Operation.created_at < wanted.created_before)
+    return await fetch(session, query, Operation.id, cut)
+
+
+async def read_many(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Operation]:
+    """Return those of the operations that there are."""
+    rows = await session.scalars(sa.select(Operation).where(Operation.id.in_(ids)))
+    return {row.id: row for row in rows}

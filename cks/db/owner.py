@@ -1,0 +1,71 @@
+"""The owner's way in: what migrations and ``cks admin`` act through.
+
+The login may be a superuser or any role that may ``SET ROLE cks_owner``.  Row security is
+forced, so it binds the owner too; the policy ``owner_maintains`` lets it through.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cks.db.session import connect
+
+NO_SCHEMA = ("42P01", "22023")
+"""SQLSTATEs of a missing table, and of a missing role to act as."""
+BECOME_OWNER = sa.text("SET LOCAL ROLE cks_owner")
+
+
+class NotDone(Exception):  # noqa: N818
+    """Nothing was changed; the message says why in one line."""
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[AsyncConnection]:
+    """Open one transaction as the login itself; raise ``NotDone`` if the database refuses."""
+    if not url:
+        raise NotDone("CKS_DATABASE_URL is not set: it names the database to work on.")
+    engine = connect(url, pool_size=1)
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    except (asyncpg.ClientConfigurationError, ValueError) as error:
+        raise NotDone(f"CKS_DATABASE_URL is not usable: {_line(error)}") from error
+    except OSError as error:
+        raise NotDone(f"The database cannot be reached: {_line(error)}") from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:
+        raise NotDone(f"The database refused: {_line(error)}") from error
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def owning(url: str) -> AsyncIterator[AsyncConnection]:
+    """Open one transaction as ``cks_owner``, committed at the end of the block."""
+    async with connected(url) as connection:
+        await connection.execute(BECOME_OWNER)
+        yield connection
+
+
+def constraint_of(error: DBAPIError) -> str | None:
+    """Return the name of the constraint that a statement met."""
+    name: str | None = getattr(_cause(error), "constraint_name", None)
+    return name
+
+
+def _cause(error: Exception) -> BaseException:
+    """Return what asyncpg raised, under SQLAlchemy's two wrappings of it."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return error.orig.__cause__ or error.orig
+    return error
+
+
+def _line(error: Exception) -> str:
+    """Return the first line of what PostgreSQL or the network said, and what may help."""
+    cause = _cause(error)
+    said = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+    hint = " (is the schema there? `cks admin migrate` makes it)"
+    return said + hint * (getattr(cause, "sqlstate", None) in NO_SCHEMA)

@@ -1,0 +1,175 @@
+"""The two ways into the database: act for one tenant, or find among all.
+
+``Database`` acts, as ``cks_app``: every transaction names its tenant, and row security does
+the rest.  ``Dispatch`` finds, as ``cks_dispatch``: what waits, in every tenant; it can write
+and lock nothing, so whoever found something acts on it through ``Database``.
+
+READ COMMITTED throughout: exclusion rests on constraints and row locks, and the guard of the
+last admin was seen to fail under REPEATABLE READ.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+from cks.db.models.operations import Operation
+from cks.domain.operations import LIVE, OperationRef
+
+Session = AsyncSession
+"""A tenant's open transaction."""
+
+SET_TENANT = sa.text("SELECT set_config('app.tenant_id', :tenant, true)")
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 30
+
+
+class WrongRole(Exception):  # noqa: N818
+    """The login can do more than its work needs; the message says what."""
+
+
+def connect(url: str, pool_size: int) -> AsyncEngine:
+    """Return an engine for a URL in libpq's form; its connections give up instead of hanging.
+
+    asyncpg itself reads the URL, so what libpq takes (``sslmode``, ``application_name``) goes.
+    """
+
+    async def open_one() -> asyncpg.Connection:
+        return await asyncpg.connect(
+            url, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS
+        )
+
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=open_one,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=CONNECT_SECONDS,
+    )
+
+
+class Database:
+    """Acts, as ``cks_app``."""
+
+    def __init__(self, url: str, pool_size: int = 20) -> None:
+        self.engine = connect(url, pool_size)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def begin(self, tenant_id: UUID) -> AsyncIterator[AsyncSession]:
+        """Open the one transaction in which ``tenant_id``'s rows can be touched.
+
+        It commits at the end of the block.  The setting ends with it, so that a pooled
+        connection never carries a tenant to its next user.
+        """
+        async with self._sessions.begin() as session:
+            await session.execute(SET_TENANT, {"tenant": str(tenant_id)})
+            yield session
+
+    async def schema_revision(self) -> str:
+        """Return the revision that the database is at."""
+        async with self.engine.connect() as connection:
+            query = sa.text("SELECT version_num FROM alembic_version")
+            return str(await connection.scalar(query))
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An operation that wants attention, as ``cks_dispatch`` may see it."""
+
+    ref: OperationRef
+    type: str
+    workflow_id: str
+
+
+class Dispatch:
+    """Finds, as ``cks_dispatch``: what waits, in every tenant, and nothing more."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = connect(url, 2)
+
+    async def find_undelivered(self, limit: int) -> Sequence[Found]:
+        """Find runnable operations that no run was started for, the oldest first."""
+        return await self._find(
+            limit, Operation.runnable_at.is_not(None), Operation.dispatched_at.is_(None)
+        )
+
+    async def find_cancelled(self, limit: int) -> Sequence[Found]:
+        """Find live operations with a run that a tenant wants to end."""
+        return await self._find(
+            limit,
+            Operation.dispatched_at.is_not(None),
+            Operation.cancel_requested_at.is_not(None),
+            Operation.ending.is_(None),
+        )
+
+    async def oldest_undelivered(self) -> datetime | None:
+        """Return since when the longest-waiting runnable operation has waited."""
+        query = sa.select(sa.func.min(Operation.runnable_at)).where(
+            Operation.status.in_(LIVE), Operation.dispatched_at.is_(None)
+        )
+        async with self.engine.connect() as connection:
+            waiting: datetime | None = await connection.scalar(query)
+            return waiting
+
+    async def _find(self, limit: int, *conditions: sa.ColumnElement[bool]) -> Sequence[Found]:
+        columns = (Operation.tenant_id, Operation.id, Operation.type, Operation.workflow_id)
+        query = sa.select(*columns).where(Operation.status.in_(LIVE), *conditions)
+        async with self.engine.connect() as connection:
+            rows = await connection.execute(query.order_by(Operation.runnable_at).limit(limit))
+            return [Found(OperationRef(row[0], row[1]), row[2], str(row[3])) for row in rows]
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+POWERS = sa.text("""
+SELECT current_user AS role, rolsuper, rolbypassrls,
+       EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname = 'public' AND pg_has_role(c.relowner, 'MEMBER')) AS owns
+  FROM pg_roles WHERE rolname = current_user
+""")
+
+
+async def check_role(engine: AsyncEngine) -> None:
+    """Raise ``WrongRole`` if the login is an owner, a superuser, or bypasses row security."""
+    async with engine.connect() as connection:
+        found = (await connection.execute(POWERS)).one()
+    powers = {
+        "a superuser": found.rolsuper,
+        "exempt from row security": found.rolbypassrls,
+        "an owner of the tables": found.owns,
+    }
+    held = [power for power, has in powers.items() if has]
+    if held:
+        raise WrongRole(
+            f"{found.role} is {' and '.join(held)}; API and worker run as cks_app and cks_dispatch"
+        )
+
+
+AWAY = ("08", "53", "57P0", "40001", "40P01", "55P03")
+"""SQLSTATE classes that pass: no connection, no resources (a full disk too), restarting."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Say whether the database was away or full, so that asking again later is right."""
+    if isinstance(error, DBAPIError):
+        state = str(getattr(error.orig, "sqlstate", None) or "")
+        lost = isinstance(error, OperationalError | InterfaceError) and not state
+        return error.connection_invalidated or lost or state.startswith(AWAY)
+    return isinstance(error, OSError | TimeoutError | PoolTimeoutError)

@@ -1,0 +1,61 @@
+"""Moves of an operation's steps.  The operation's row is locked by whoever calls."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cks.db.models.operations import OperationStep
+from cks.domain.operations import StepStatus
+
+CLOCK = sa.select(sa.func.clock_timestamp())
+LONGEST_ERROR = 500
+
+
+async def find(session: AsyncSession, operation_id: UUID, name: str) -> OperationStep:
+    """Return the step of that name; the plan has it."""
+    query = sa.select(OperationStep).where(
+        OperationStep.operation_id == operation_id, OperationStep.name == name
+    )
+    return (await session.scalars(query)).one()
+
+
+async def begin(session: AsyncSession, step: OperationStep, attempt: int) -> None:
+    """Note that an attempt at the step is under way."""
+    step.status = StepStatus.RUNNING
+    step.attempt = max(step.attempt, attempt)
+    if step.started_at is None:
+        step.started_at = await session.scalar(CLOCK)
+
+
+def advance(step: OperationStep, fraction: float) -> None:
+    """Note how much of the step is done, 0 to 1; it never falls.  The calls work again."""
+    step.fraction = max(step.fraction, min(fraction, 1.0))
+    step.failing_since = None
+
+
+async def complete(session: AsyncSession, step: OperationStep) -> None:
+    """Note that the step's wish is so."""
+    advance(step, 1.0)
+    step.status = StepStatus.COMPLETED
+    step.completed_at = await session.scalar(CLOCK)
+
+
+async def note_failure(
+    session: AsyncSession, step: OperationStep, error: str, budget: timedelta
+) -> bool:
+    """Note a failed attempt.  Return whether the step's calls have failed for too long."""
+    now = (await session.execute(CLOCK)).scalar_one()
+    step.last_error = error[:LONGEST_ERROR]
+    step.failing_since = step.failing_since or now
+    spent: bool = now - step.failing_since >= budget
+    if spent:
+        step.status = StepStatus.FAILED
+    return spent
+
+
+def undo(step: OperationStep) -> None:
+    """Note that nothing is left of the step; one that never began stays pending."""
+    if step.status is not StepStatus.PENDING:
+        step.status = StepStatus.UNDONE

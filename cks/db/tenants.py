@@ -1,0 +1,232 @@
+"""Makes tenants, users and tokens: the operator's bootstrap, never an HTTP route.
+
+A tenant comes with its built-in roles, its quotas and its first admin in one transaction, so
+that there is never a tenant which nobody can enter.  Every change leaves a row in the
+activity log, as the last statement of its transaction.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+from uuid import UUID
+from zoneinfo import available_timezones
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from uuid_utils.compat import uuid7
+
+from cks.db.models.activity import ActivityLog
+from cks.db.models.rbac import RbacPermission, RbacRole, RbacRolePermission
+from cks.db.models.tenants import PLATFORM, Quota, Tenant
+from cks.db.models.users import User, UserToken
+from cks.db.owner import NotDone, constraint_of, owning
+from cks.domain import tokens
+from cks.domain.access import ADMIN, ROLES
+from cks.domain.quotas import DEFAULTS
+
+SECRET_BITS = 192
+SHOWN = 12
+ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
+CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class NewTenant:
+    """What a tenant is made from.  ``timezone`` is an IANA name, ``currency`` ISO 4217."""
+
+    name: str
+    admin_email: str
+    timezone: str = "UTC"
+    currency: str = "USD"
+    billing_cycle: str = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A new tenant, its first admin, and that user's token, shown this once."""
+
+    tenant_id: UUID
+    user_id: UUID
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    user_id: UUID
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    token_id: UUID
+    token: str
+
+
+async def create_tenant(url: str, wish: NewTenant) -> Founded:
+    """Make a tenant that its admin can enter at once.  Raise ``NotDone`` if it cannot be."""
+    _check(wish)
+    async with owning(url) as connection:
+        tenant_id = uuid7()
+        await connection.execute(
+            sa.insert(Tenant).values(
+                id=tenant_id,
+                name=wish.name,
+                timezone=wish.timezone,
+                currency=wish.currency,
+                billing_cycle=wish.billing_cycle,
+            )
+        )
+        await _grant_quotas(connection, tenant_id)
+        await _make_roles(connection, tenant_id)
+        user_id = await _make_user(connection, tenant_id, wish.admin_email, ADMIN)
+        issued = await _issue(connection, tenant_id, user_id, "bootstrap")
+        await _log(connection, tenant_id, "tenants.create", tenant_id)
+    return Founded(tenant_id, user_id, issued.token)
+
+
+async def create_user(url: str, tenant: str, email: str, role: str) -> Joined:
+    """Make a user with a role and a token; ``tenant`` is an id, or a name borne by one."""
+    async with owning(url) as connection:
+        tenant_id = await _find_tenant(connection, tenant)
+        await _check_role(connection, tenant_id, role)
+        user_id = await _make_user(connection, tenant_id, email, role)
+        issued = await _issue(connection, tenant_id, user_id, "bootstrap")
+        await _log(connection, tenant_id, "users.create", user_id)
+    return Joined(user_id, issued.token)
+
+
+async def create_token(url: str, user: str, name: str | None = None) -> Issued:
+    """Make a token for a user; ``user`` is an id or an address."""
+    async with owning(url) as connection:
+        tenant_id, user_id = await _find_user(connection, user)
+        issued = await _issue(connection, tenant_id, user_id, name)
+        await _log(connection, tenant_id, "tokens.create", issued.token_id)
+    return issued
+
+
+def _check(wish: NewTenant) -> None:
+    if not 1 <= len(wish.name.strip()) <= Tenant.name.type.length:
+        raise NotDone("A tenant's name has 1 to 128 characters.")
+    if wish.timezone not in available_timezones():
+        raise NotDone(f"{wish.timezone} is no time zone; use a name such as Europe/Berlin.")
+    if not CURRENCY.fullmatch(wish.currency):
+        raise NotDone(f"{wish.currency} is no currency; use an ISO 4217 code such as EUR.")
+
+
+async def _grant_quotas(connection: AsyncConnection, tenant_id: UUID) -> None:
+    rows = [
+        {"tenant_id": tenant_id, "quota": quota, "maximum": maximum, "unit": unit}
+        for quota, (maximum, unit) in DEFAULTS.items()
+    ]
+    await connection.execute(sa.insert(Quota), rows)
+
+
+async def _make_roles(connection: AsyncConnection, tenant_id: UUID) -> None:
+    found = await connection.execute(
+        sa.select(RbacPermission.name, RbacPermission.id).where(
+            RbacPermission.tenant_id == PLATFORM
+        )
+    )
+    known = {row.name: row.id for row in found}
+    for name, (description, permissions) in ROLES.items():
+        if missing := sorted(permissions - known.keys()):
+            raise NotDone(f"The schema lacks {', '.join(missing)}: `cks admin migrate` first.")
+        role_id = uuid7()
+        await connection.execute(
+            sa.insert(RbacRole).values(
+                id=role_id, tenant_id=tenant_id, name=name, description=description, builtin=True
+            )
+        )
+        rows = [
+            {"tenant_id": tenant_id, "role_id": role_id, "permission_id": known[permission]}
+            for permission in sorted(permissions)
+        ]
+        await connection.execute(sa.insert(RbacRolePermission), rows)
+
+
+async def _make_user(connection: AsyncConnection, tenant_id: UUID, email: str, role: str) -> UUID:
+    if not ADDRESS.fullmatch(email):
+        raise NotDone(f"{email} is no e-mail address.")
+    user_id = uuid7()
+    values = {"id": user_id, "tenant_id": tenant_id, "email": email, "role": role}
+    try:
+        await connection.execute(sa.insert(User).values(name=email.partition("@")[0], **values))
+    except IntegrityError as error:
+        if (constraint_of(error) or "").startswith("users_email"):
+            raise NotDone(f"There is a user with the address {email} already.") from error
+        raise
+    return user_id
+
+
+async def _issue(
+    connection: AsyncConnection, tenant_id: UUID, user_id: UUID, name: str | None
+) -> Issued:
+    token_id, token = uuid7(), tokens.mint(tenant_id, secrets.randbits(SECRET_BITS))
+    row = sa.insert(UserToken).values(
+        id=token_id,
+        tenant_id=tenant_id,
+        user_id=user_id,
+        name=name or f"admin-{token_id.hex[-12:]}",
+        token=tokens.digest_of(token),
+        prefix=token[:SHOWN],
+    )
+    try:
+        await connection.execute(row)
+    except IntegrityError as error:
+        if constraint_of(error) == "user_tokens_name_per_user":
+            raise NotDone(f"The user has a token named {name} already.") from error
+        raise
+    return Issued(token_id, token)
+
+
+async def _find_tenant(connection: AsyncConnection, tenant: str) -> UUID:
+    tenant_id = _uuid(tenant)
+    same = Tenant.id == tenant_id if tenant_id else Tenant.name == tenant
+    query = sa.select(Tenant.id).where(same, Tenant.id != PLATFORM)
+    found = list(await connection.scalars(query))
+    if not found:
+        raise NotDone(f"There is no tenant {tenant}.")
+    if len(found) > 1:
+        raise NotDone(f"{len(found)} tenants are named {tenant}; give the id of one.")
+    return found[0]
+
+
+async def _find_user(connection: AsyncConnection, user: str) -> tuple[UUID, UUID]:
+    user_id = _uuid(user)
+    same = User.id == user_id if user_id else sa.func.lower(User.email) == user.lower()
+    query = sa.select(User.tenant_id, User.id).where(same)
+    found = (await connection.execute(query)).one_or_none()
+    if found is None:
+        raise NotDone(f"There is no user {user}.")
+    return found[0], found[1]
+
+
+async def _check_role(connection: AsyncConnection, tenant_id: UUID, role: str) -> None:
+    query = sa.select(RbacRole.name).where(RbacRole.tenant_id == tenant_id)
+    names = sorted(await connection.scalars(query))
+    if role not in names:
+        raise NotDone(f"There is no role {role}; choose one of {', '.join(names)}.")
+
+
+async def _log(
+    connection: AsyncConnection, tenant_id: UUID, action: str, resource_id: UUID
+) -> None:
+    """Write the log's row, by the system, about the thing that ``action`` made."""
+    await connection.execute(
+        sa.insert(ActivityLog).values(
+            tenant_id=tenant_id,
+            action=action,
+            resource_type=action.partition(".")[0].removesuffix("s"),
+            resource_id=resource_id,
+            actor_type="system",
+            status="success",
+        )
+    )
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,30 @@
+"""Why an operation failed: stable codes, whose fault it was, and whether to try again.
+
+The message names the step in the tenant's words; what the machinery said goes to Temporal's
+history and the logs.
+"""
+
+from cks.domain.operations import Culprit, Ending, Reason
+
+PROVIDER_UNAVAILABLE = "provider_unavailable"
+NO_CAPACITY = "no_capacity"
+PROVIDER_QUOTA = "provider_quota_exceeded"
+STEP_TIMED_OUT = "step_timed_out"
+INTERNAL = "internal"
+
+FAILURES: dict[str, tuple[Culprit, str]] = {
+    PROVIDER_UNAVAILABLE: ("provider", "The infrastructure provider kept failing"),
+    NO_CAPACITY: ("provider", "The infrastructure provider has no capacity left"),
+    PROVIDER_QUOTA: ("provider", "The infrastructure provider's own quota is used up"),
+    STEP_TIMED_OUT: ("provider", "The infrastructure provider took too long"),
+    INTERNAL: ("internal", "An internal error occurred"),
+}
+"""Code → whose fault it is, and what a tenant reads.  Each may succeed when tried again."""
+
+
+def failed_at(code: str | None, title: str | None) -> Reason:
+    """Return the reason of a failure in the step of that title; unknown codes are ours."""
+    known = code if code in FAILURES else INTERNAL
+    fault, sentence = FAILURES[known]
+    where = f" at the step “{title}”" if title else ""
+    return Reason(Ending.FAILED, known, f"{sentence}{where}; all that was made is undone.", fault)

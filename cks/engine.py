@@ -1,0 +1,188 @@
+"""What the service asks of Temporal, besides running workflows.
+
+Starting is idempotent by the workflow's id, and waits for nobody: a server that is away is an
+``EngineAway`` within seconds, since whoever asks (the relay) comes again anyway.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import WorkflowExecutionStatus
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
+from temporalio.client import Client
+from temporalio.common import (
+    Priority,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RetryConfig, RPCError, RPCStatusCode
+
+from cks.domain.clusters import ClusterOrder
+
+Answer = TypeVar("Answer")
+Workflow = Callable[[Any, ClusterOrder], Awaitable[None]]
+
+CALL = timedelta(seconds=2)
+PATIENCE_SECONDS = 3.0
+INTERACTIVE = 2
+OPEN = (
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING,
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED,
+)
+
+TENANT_ID = SearchAttributeKey.for_keyword("CksTenantId")
+CLUSTER_ID = SearchAttributeKey.for_keyword("CksClusterId")
+OPERATION_ID = SearchAttributeKey.for_keyword("CksOperationId")
+OPERATION_TYPE = SearchAttributeKey.for_keyword("CksOperationType")
+SEARCH_ATTRIBUTES = (TENANT_ID, CLUSTER_ID, OPERATION_ID, OPERATION_TYPE)
+
+
+class EngineAway(Exception):  # noqa: N818
+    """Temporal does not answer.  Whether it acted is unknown; asking twice acts once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The newest run by a workflow's id."""
+
+    id: str
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A run to start: which workflow, for which order, and how operators will see it.
+
+    ``summary`` is one line, ``details`` markdown.  Only these two name a tenant's things.
+    """
+
+    workflow: Workflow
+    order: ClusterOrder
+    workflow_id: str
+    operation_type: str
+    summary: str
+    details: str
+
+    def search_attributes(self) -> TypedSearchAttributes:
+        said = {
+            TENANT_ID: str(self.order.operation.tenant_id),
+            CLUSTER_ID: str(self.order.cluster_id),
+            OPERATION_ID: str(self.order.operation.id),
+            OPERATION_TYPE: self.operation_type,
+        }
+        return TypedSearchAttributes([SearchAttributePair(key, said[key]) for key in said])
+
+
+class Engine(Protocol):
+    """What relay and activities need of Temporal.  Any call may raise ``EngineAway``."""
+
+    async def start(self, launch: Launch, *, again: bool) -> None: ...
+    async def cancel(self, workflow_id: str) -> None: ...
+    async def latest_run(self, workflow_id: str) -> Run | None: ...
+
+
+async def connect(address: str, namespace: str) -> Client:
+    """Return a client that connects when it is first used, and gives up soon."""
+    return await Client.connect(
+        address,
+        namespace=namespace,
+        lazy=True,
+        retry_config=RetryConfig(max_retries=2, max_elapsed_time_millis=500),
+    )
+
+
+class Temporal:
+    """The ``Engine`` that is Temporal."""
+
+    def __init__(self, client: Client, task_queue: str) -> None:
+        self._client = client
+        self._task_queue = task_queue
+
+    async def start(self, launch: Launch, *, again: bool) -> None:
+        """Start a run, unless one is open or, without ``again``, there ever was one.
+
+        That there is one already is what we wanted: asking twice starts once.
+        """
+        try:
+            await _soon(self._start(launch, again=again))
+        except WorkflowAlreadyStartedError:
+            return
+
+    async def _start(self, launch: Launch, *, again: bool) -> None:
+        reuse = WorkflowIDReusePolicy
+        await self._client.start_workflow(
+            launch.workflow,
+            launch.order,
+            id=launch.workflow_id,
+            task_queue=self._task_queue,
+            id_reuse_policy=reuse.ALLOW_DUPLICATE if again else reuse.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            search_attributes=launch.search_attributes(),
+            static_summary=launch.summary,
+            static_details=launch.details,
+            priority=Priority(
+                priority_key=INTERACTIVE, fairness_key=str(launch.order.operation.tenant_id)
+            ),
+            rpc_timeout=CALL,
+        )
+
+    async def cancel(self, workflow_id: str) -> None:
+        """Ask the open run to end.  Having none to ask is no error: it has ended."""
+        try:
+            await _soon(self._client.get_workflow_handle(workflow_id).cancel(rpc_timeout=CALL))
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+
+    async def latest_run(self, workflow_id: str) -> Run | None:
+        """Return the newest run by this id; the SDK's ``describe()`` chokes on a paused one."""
+        request = DescribeWorkflowExecutionRequest(
+            namespace=self._client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
+        )
+        service = self._client.workflow_service
+        try:
+            reply = await _soon(service.describe_workflow_execution(request, timeout=CALL))
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise
+        info = reply.workflow_execution_info
+        return Run(info.execution.run_id, closed=info.status not in OPEN)
+
+    async def answers(self) -> bool:
+        """Say whether the server answers now."""
+        try:
+            return await _soon(self._client.service_client.check_health(timeout=CALL))
+        except (EngineAway, RPCError):
+            return False
+
+
+AWAY = (
+    RPCStatusCode.UNAVAILABLE,
+    RPCStatusCode.DEADLINE_EXCEEDED,
+    RPCStatusCode.CANCELLED,
+    RPCStatusCode.RESOURCE_EXHAUSTED,
+)
+
+
+async def _soon(call: Awaitable[Answer]) -> Answer:
+    """Await a call, and turn its silence into ``EngineAway``.
+
+    A lazy client's first call fails with a ``RuntimeError`` where nobody listens.
+    """
+    try:
+        return await asyncio.wait_for(call, PATIENCE_SECONDS)
+    except (TimeoutError, RuntimeError) as error:
+        raise EngineAway(str(error) or "no answer") from error
+    except RPCError as error:
+        if error.status in AWAY:
+            raise EngineAway(error.message) from error
+        raise

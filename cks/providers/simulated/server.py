@@ -1,0 +1,223 @@
+"""The simulated cloud over HTTP; ``wire`` says what passes.
+
+A call is written into the ledger, meets its fault if one is due, and only then takes effect:
+its fence is compared at that moment, however long it hung.  A client that goes away changes
+nothing, since the call goes on without it.
+"""
+
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NoReturn
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import TypeAdapter, ValidationError
+
+from cks.providers.base import Observed
+from cks.providers.simulated.book import Book
+from cks.providers.simulated.cloud import Cloud, Refused, Terms, door
+from cks.providers.simulated.storage import Storage
+from cks.providers.simulated.weather import Weather
+from cks.providers.simulated.wire import (
+    LARGEST_FENCE,
+    WISHES,
+    Call,
+    Code,
+    FaultKind,
+    FaultOrder,
+    Forecast,
+    Ledger,
+    Question,
+    Wish,
+)
+
+STATUSES = {
+    Code.SUPERSEDED: 412,
+    Code.UNAVAILABLE: 503,
+    Code.INVALID: 422,
+    Code.UNKNOWN: 404,
+    Code.NOT_BUILT: 501,
+}
+"""Codes that are not a plain 409."""
+
+
+class Reception:
+    """Takes the calls; the only place that knows the time."""
+
+    def __init__(self, storage: Storage, terms: Terms) -> None:
+        self.storage = storage
+        self.book = Book(storage)
+        self.weather = Weather(storage)
+        self._cloud = Cloud(storage, terms)
+
+    async def change(self, call: Call, wish: Wish, fence: int) -> tuple[str, bool]:
+        """Carry out a wish; return the effect, and whether the reply is to be lost."""
+        with self.storage.transaction():
+            fault = self.weather.strike(call, wish.cluster_id)
+            about = (wish.cluster_id, door(wish)[1])
+            kind = fault.kind if fault else None
+            line = self.book.open_call(call, about, fence, kind, time.time())
+        await self._suffer(fault, line)
+        with self.storage.transaction():
+            effect = self._carry_out(wish, fence, line)
+        if isinstance(effect, Refused):
+            raise effect
+        return effect, kind is FaultKind.LOST_REPLY
+
+    def _carry_out(self, wish: Wish, fence: int, line: int) -> str | Refused:
+        """Return a refusal instead of raising it: its fence is to be committed."""
+        try:
+            effect = self._cloud.carry_out(wish, fence, time.time())
+        except Refused as refused:
+            self.book.close_call(line, f"refused: {refused.code}")
+            return refused
+        self.book.close_call(line, effect)
+        return effect
+
+    async def observe(self, cluster_id: UUID) -> tuple[Observed, bool]:
+        """Return what there is, and whether the reply is to be lost."""
+        with self.storage.transaction():
+            now = time.time()
+            fault = self.weather.strike(Call.OBSERVE, cluster_id)
+            if fault is None:
+                self.book.count_observation(cluster_id, now)
+                return self._cloud.observe(cluster_id, now), False
+            about = (cluster_id, cluster_id)
+            line = self.book.open_call(Call.OBSERVE, about, None, fault.kind, now)
+        await self._suffer(fault, line)
+        with self.storage.transaction():
+            self.book.close_call(line, None)
+            observed = self._cloud.observe(cluster_id, time.time())
+        return observed, fault.kind is FaultKind.LOST_REPLY
+
+    async def _suffer(self, fault: FaultOrder | None, line: int) -> None:
+        if fault is None:
+            return
+        await self.weather.delay(fault)
+        if fault.kind is FaultKind.ERROR:
+            self._fail(line, "error", Refused(Code.UNAVAILABLE, "an error, as ordered"))
+        if fault.kind is FaultKind.QUOTA:
+            refused = Refused(Code.QUOTA_EXCEEDED, "the quota is used up, as ordered")
+            self._fail(line, f"refused: {refused.code}", refused)
+
+    def _fail(self, line: int, effect: str, refused: Refused) -> NoReturn:
+        with self.storage.transaction():
+            self.book.close_call(line, effect)
+        raise refused
+
+    def ledger(self) -> Ledger:
+        with self.storage.transaction():
+            return self.book.read(time.time())
+
+
+RECEPTION = web.AppKey("reception", Reception)
+Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
+routes = web.RouteTableDef()
+
+
+@routes.post("/calls/{call}")
+async def take_call(request: web.Request) -> web.StreamResponse:
+    call, reception = _call_of(request), request.app[RECEPTION]
+    if call is Call.OBSERVE:
+        question = TypeAdapter(Question).validate_json(await request.read(), strict=True)
+        observed, lost = await reception.observe(question.cluster_id)
+        return _drop(request) if lost else _json(observed)
+    if call not in WISHES:
+        raise Refused(Code.NOT_BUILT, f"{call} is not built yet")
+    wish = TypeAdapter[Wish](WISHES[call]).validate_json(await request.read(), strict=True)
+    effect, lost = await reception.change(call, wish, _fence_of(request))
+    return _drop(request) if lost else _json({"effect": effect})
+
+
+@routes.get("/ledger")
+async def show_ledger(request: web.Request) -> web.Response:
+    return _json(request.app[RECEPTION].ledger())
+
+
+@routes.get("/faults")
+async def show_faults(request: web.Request) -> web.Response:
+    reception = request.app[RECEPTION]
+    faults, hanging = reception.weather.orders(), reception.book.hanging()
+    return _json(Forecast(faults=faults, hanging=hanging))
+
+
+@routes.post("/faults")
+async def add_fault(request: web.Request) -> web.Response:
+    order = FaultOrder.model_validate_json(await request.read())
+    request.app[RECEPTION].weather.add(order)
+    return _json(order)
+
+
+@routes.delete("/faults")
+async def clear_faults(request: web.Request) -> web.Response:
+    request.app[RECEPTION].weather.clear()
+    return _json(Forecast(faults=[], hanging=0))
+
+
+@routes.get("/health")
+async def health(_: web.Request) -> web.Response:
+    return _json({"status": "ok"})
+
+
+def _call_of(request: web.Request) -> Call:
+    try:
+        return Call(request.match_info["call"])
+    except ValueError:
+        choices = ", ".join(Call)
+        raise Refused(Code.UNKNOWN, f"there is no such call; choose one of {choices}") from None
+
+
+def _fence_of(request: web.Request) -> int:
+    try:
+        fence = int(request.query["fence"])
+    except (KeyError, ValueError):
+        raise Refused(Code.INVALID, "?fence= must be a whole number") from None
+    if not 0 <= fence <= LARGEST_FENCE:
+        raise Refused(Code.INVALID, f"?fence= must lie between 0 and {LARGEST_FENCE}")
+    return fence
+
+
+def _json(answer: object, status: int = 200) -> web.Response:
+    body = TypeAdapter[object](type(answer)).dump_json(answer)
+    return web.Response(body=body, status=status, content_type="application/json")
+
+
+def _drop(request: web.Request) -> web.Response:
+    if request.transport:
+        request.transport.abort()
+    return web.Response()
+
+
+@web.middleware
+async def refuse_in_json(request: web.Request, route: Route) -> web.StreamResponse:
+    """Answer every refusal as ``{"code", "message"}``."""
+    try:
+        return await route(request)
+    except Refused as refused:
+        status = STATUSES.get(refused.code, 409)
+        return _json({"code": refused.code, "message": refused.message}, status)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "/".join(str(part) for part in first["loc"])
+        status = 400 if first["type"] == "json_invalid" else 422
+        return _json({"code": Code.INVALID, "message": f"{where}: {first['msg']}"}, status)
+    except sqlite3.Error as error:
+        return _json({"code": Code.UNAVAILABLE, "message": f"storage: {error}"}, 503)
+    except web.HTTPException as error:
+        return _json({"code": Code.INVALID, "message": error.reason}, error.status)
+
+
+def application(path: Path, terms: Terms) -> web.Application:
+    """Return the server over the file at ``path``, which is made if there is none."""
+    storage = Storage(path)
+
+    async def close(_: web.Application) -> None:
+        storage.close()
+
+    app = web.Application(middlewares=[refuse_in_json])
+    app[RECEPTION] = Reception(storage, terms)
+    app.add_routes(routes)
+    app.on_cleanup.append(close)
+    return app

@@ -1,0 +1,76 @@
+"""A real PostgreSQL, migrated, once per session."""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cks.db import migrate, tenants
+from cks.db.session import Database, Dispatch, connect
+from cks.db.tenants import Founded, NewTenant
+from tests.servers import PASSWORD, postgres
+
+
+def pytest_unconfigure() -> None:
+    time.sleep(0.3)  # Temporal's SDK can crash if the interpreter exits under it
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """How the database is reached, in libpq's form, as each of the three logins."""
+
+    owner: str
+    app: str
+    dispatch: str
+
+
+@pytest.fixture(scope="session")
+async def urls() -> AsyncIterator[Urls]:
+    with postgres() as server:
+        urls = Urls(
+            *(server.url(PASSWORD, role) for role in ("postgres", "cks_app", "cks_dispatch"))
+        )
+        await migrate.upgrade(urls.owner)
+        engine = connect(urls.owner, pool_size=5)
+        async with engine.begin() as connection:
+            for role in ("cks_app", "cks_dispatch"):
+                await connection.execute(sa.text(f"ALTER ROLE {role} PASSWORD '{PASSWORD}'"))
+        await engine.dispose()
+        yield urls
+
+
+@pytest.fixture(scope="session")
+async def owner(urls: Urls) -> AsyncIterator[AsyncEngine]:
+    """A superuser's engine: what row security does not bind."""
+    engine = connect(urls.owner, pool_size=5)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+async def database(urls: Urls) -> AsyncIterator[Database]:
+    database = Database(urls.app)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+async def dispatch(urls: Urls) -> AsyncIterator[Dispatch]:
+    dispatch = Dispatch(urls.dispatch)
+    yield dispatch
+    await dispatch.close()
+
+
+@pytest.fixture
+async def founded(urls: Urls) -> Founded:
+    """A fresh tenant, its admin, and the admin's token."""
+    return await tenants.create_tenant(urls.owner, NewTenant("acme", f"{uuid4()}@acme.test"))
+
+
+@pytest.fixture
+def tenant(founded: Founded) -> UUID:
+    return founded.tenant_id

@@ -1,0 +1,56 @@
+"""A real PostgreSQL for the tests, gone when they are."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cks.dev.postgres import Postgres, find
+
+PASSWORD = "tests"  # noqa: S105
+QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+STARTING_SECONDS = 30
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def postgres(prefer: Path | None = None) -> Iterator[Postgres]:
+    """Start a server on a free port; ``prefer`` names a folder of binaries."""
+    folder = Path(tempfile.mkdtemp(prefix="cks-tests-"))
+    folder.chmod(0o755)
+    try:
+        server = find(folder / "data", free_port(), prefer=prefer)
+        server.initialise(PASSWORD)
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                server.command(*QUICK), user=server.user, cwd=server.data, stdout=log, stderr=log
+            )
+        try:
+            await_port(server.port, process)
+            yield server
+        finally:
+            process.send_signal(signal.SIGINT)  # at once, whoever is still connected
+            process.wait(STARTING_SECONDS)
+    finally:
+        shutil.rmtree(folder)
+
+
+def await_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + STARTING_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"PostgreSQL does not listen on port {port}")

@@ -1,0 +1,141 @@
+"""One Temporal worker: builds the activities, registers the workflows.
+
+The only place that knows every part.  It refuses to start as a login that could do more than
+its work needs, waits for servers that are away, and ends within seconds when asked to.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import time
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.operations import Operations
+from activities.ownership import Ownership
+from activities.provisioning import Provisioning
+from activities.steps import Pace, Steps
+from cks import settings
+from cks.db.session import Database, WrongRole, check_role, is_away
+from cks.engine import Temporal
+from cks.providers.base import Provider
+from cks.providers.simulated.client import SimulatedCloud
+from cks.settings import Settings
+from workflows.provision_cluster import ProvisionCluster
+
+WORKFLOWS = (ProvisionCluster,)
+log = logging.getLogger("cks.worker")
+
+# A workflow file that forgets to pass an import through costs about 20 MB and two seconds
+# *per run*.  Refuse to start instead.
+STRICT_SANDBOX = SandboxedWorkflowRunner(
+    restrictions=SandboxRestrictions.default.with_import_notification_policy(
+        workflow.SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
+    )
+)
+
+
+def build_worker(client: Client, database: Database, provider: Provider, given: Settings) -> Worker:
+    """Wire a worker; the caller runs it and closes what it lent."""
+    ownership = Ownership(database, Temporal(client, given.task_queue))
+    operations = Operations(ownership)
+    pace = Pace(given.poll_seconds, given.step_budget_seconds)
+    provisioning = Provisioning(Steps(ownership, provider, pace), provider)
+    return Worker(
+        client,
+        task_queue=given.task_queue,
+        workflows=WORKFLOWS,
+        activities=[
+            operations.turn_back,
+            operations.settle_operation,
+            provisioning.create_network,
+            provisioning.delete_network,
+            provisioning.create_control_plane,
+            provisioning.delete_control_plane,
+            provisioning.create_node_pool,
+            provisioning.delete_node_pool,
+            provisioning.install_add_ons,
+            provisioning.verify_cluster,
+        ],
+        workflow_runner=STRICT_SANDBOX,
+        max_concurrent_activities=200,
+        activity_task_poller_behavior=PollerBehaviorAutoscaling(),
+        workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
+        # A cancel travels on a heartbeat; by default these wait up to four seconds.
+        max_heartbeat_throttle_interval=timedelta(seconds=1),
+        # How long a killed worker's runs wait for it before another takes them.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+        graceful_shutdown_timeout=timedelta(seconds=5),
+    )
+
+
+async def serve(given: Settings) -> None:
+    """Work until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    database = Database(given.app_database_url, given.pool_size)
+    provider = SimulatedCloud(given.simulator_url, given.provider_timeout_seconds)
+    try:
+        work = asyncio.create_task(_work(database, provider, given))
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+    finally:
+        await provider.close()
+        await database.close()
+
+
+async def _work(database: Database, provider: Provider, given: Settings) -> None:
+    await _until_answered(database)
+    client = await _connected(given)
+    async with build_worker(client, database, provider, given):
+        log.info("working on task queue %s", given.task_queue)
+        await asyncio.Event().wait()
+
+
+async def _until_answered(database: Database) -> None:
+    while True:
+        try:
+            await check_role(database.engine)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            log.warning("the database does not answer: %s", error)
+            await asyncio.sleep(1)
+        else:
+            return
+
+
+async def _connected(given: Settings) -> Client:
+    """Return a connected client, however long the server stays away."""
+    while True:
+        try:
+            return await Client.connect(given.temporal_address, namespace=given.temporal_namespace)
+        except RuntimeError as error:
+            log.warning("Temporal does not answer: %s", error)
+            await asyncio.sleep(1)
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        asyncio.run(serve(settings.load()))
+    except (WrongRole, ValueError) as error:
+        log.error("%s", error)  # noqa: TRY400  (an answer, not a bug: no trace)
+        return 1
+    finally:
+        time.sleep(0.3)  # the SDK's threads may crash an interpreter that exits under them
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

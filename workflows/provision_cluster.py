@@ -1,0 +1,116 @@
+"""Build a cluster from a tenant's order, or leave nothing behind."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import exceptions, workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.operations import Operations, Retreat, Settlement
+    from activities.provisioning import PoolStep, Provisioning
+    from cks.domain.clusters import ClusterOrder
+    from cks.domain.failures import STEP_TIMED_OUT, failed_at
+    from cks.domain.operations import CANCELLED, Heading, Reason
+    from cks.domain.plans import ADD_ONS, CONTROL_PLANE, NETWORK, VERIFY, pool_step
+    from cks.domain.refusals import Superseded
+    from workflows.saga import FAILED, Do, Stages, Step, perform, recording, undisturbed, unwind
+
+
+@workflow.defn
+class ProvisionCluster:
+    """One run per operation, and one more if the first was lost.
+
+    The second finds the operation turned back, so the way back is all that it has: going
+    forward and coming back are one workflow.  A run that finds the operation settled, or
+    another run's, ends and touches nothing.
+    """
+
+    def __init__(self) -> None:
+        self._told: dict[str, str] = {}
+
+    @workflow.run
+    async def run(self, order: ClusterOrder) -> None:
+        try:
+            await self._build(order, stages_of(order))
+        except exceptions.ActivityError as failure:
+            if code_of(failure) != Superseded.code:
+                raise
+            workflow.logger.warning("the operation is settled, or another run's")
+
+    async def _build(self, order: ClusterOrder, stages: Stages) -> None:
+        try:
+            await perform(stages, self._tell)
+            await self._settle(order, Heading.FORWARD)
+        except (Exception, asyncio.CancelledError) as failure:
+            if code_of(failure) != Superseded.code:
+                await undisturbed(self._come_back(order, stages, self._reason(order, failure)))
+            raise
+
+    async def _come_back(self, order: ClusterOrder, stages: Stages, reason: Reason) -> None:
+        if await workflow.execute_activity_method(
+            Operations.turn_back, Retreat(order.operation, reason), **recording("Turn back")
+        ):
+            await unwind(stages, self._tell)
+        await self._settle(order, Heading.BACK)
+
+    async def _settle(self, order: ClusterOrder, heading: Heading) -> None:
+        await workflow.execute_activity_method(
+            Operations.settle_operation,
+            Settlement(order.operation, heading),
+            **recording("Settle the operation"),
+        )
+
+    def _tell(self, step: str, status: str) -> None:
+        """Show operators how far the run is: a table in Temporal's UI."""
+        self._told[step] = status
+        rows = [f"| {name} | {state} |" for name, state in self._told.items()]
+        workflow.set_current_details("\n".join(["| step | status |", "|---|---|", *rows]))
+
+    def _reason(self, order: ClusterOrder, failure: BaseException) -> Reason:
+        """Say in the tenant's words why the operation turns back."""
+        if exceptions.is_cancelled_exception(failure):
+            return CANCELLED
+        titles = [step.title for step in order.steps if self._told.get(step.name) == FAILED]
+        return failed_at(code_of(failure), titles[0] if titles else None)
+
+
+def stages_of(order: ClusterOrder) -> Stages:
+    """Return the plan: network, control plane, the pools side by side, add-ons, verification."""
+    planned = {step.name: step for step in order.steps}
+
+    def step(name: str, do: Do, undo: Do | None = None, argument: object = order) -> Step:
+        limit = timedelta(seconds=planned[name].limit_seconds)
+        return Step(name, planned[name].title, limit, argument, do, undo)
+
+    pools = [
+        step(
+            pool_step(pool.name),
+            Provisioning.create_node_pool,
+            Provisioning.delete_node_pool,
+            PoolStep(order, pool.pool_id),
+        )
+        for pool in order.pools
+    ]
+    return (
+        [step(NETWORK, Provisioning.create_network, Provisioning.delete_network)],
+        [
+            step(
+                CONTROL_PLANE,
+                Provisioning.create_control_plane,
+                Provisioning.delete_control_plane,
+            )
+        ],
+        pools,
+        [step(ADD_ONS, Provisioning.install_add_ons)],
+        [step(VERIFY, Provisioning.verify_cluster)],
+    )
+
+
+def code_of(failure: BaseException) -> str | None:
+    """Return the stable code of a failed activity; ``None`` where it gave none."""
+    match failure.__cause__:
+        case exceptions.ApplicationError() as cause:
+            return cause.type
+        case exceptions.TimeoutError():
+            return STEP_TIMED_OUT
+    return None

@@ -1,0 +1,169 @@
+"""Do and undo, side by side, and how to come back safely.
+
+Every undo is on the stack before the *first* step.  Before its own step, since a step that
+timed out may have worked.  Before the first, since a run made by a reset cannot know how far
+the old run got.  Undoing nothing is success, so it costs little.
+
+Steps of one stage run side by side.  When one fails, the others are cancelled and waited for
+before anything is undone: an undo must never race the step that it undoes.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import is_cancelled_exception
+from temporalio.workflow import ActivityCancellationType, ActivityConfig
+
+# Undoing a step that still runs would race it, so a cancelled one is waited for.
+WAIT = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+HEARTBEAT = timedelta(seconds=5)
+AT_ONCE = 5
+ATTEMPT = timedelta(hours=1)
+
+PATIENT = RetryPolicy(
+    initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=5)
+)
+"""Without a number of attempts: a step's deadline and the budget of its calls end it."""
+ENDLESS = RetryPolicy(
+    initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=15)
+)
+
+
+def recording(summary: str) -> ActivityConfig:
+    """How the operation's own row is written: soon, and without end."""
+    return ActivityConfig(
+        summary=summary,
+        start_to_close_timeout=timedelta(seconds=20),
+        retry_policy=ENDLESS,
+        cancellation_type=WAIT,
+    )
+
+
+Do = Callable[[Any, Any], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step, what undoes it (``None``: it goes with an earlier one), and what both are told.
+
+    ``limit`` is the deadline of doing it, with all its attempts.
+    """
+
+    name: str
+    title: str
+    limit: timedelta
+    argument: object
+    do: Do
+    undo: Do | None = None
+
+
+Stages = Sequence[Sequence[Step]]
+Tell = Callable[[str, str], None]
+RUNNING, COMPLETED, STOPPED, FAILED = "running", "completed", "stopped", "failed"
+UNDOING, UNDONE = "undoing", "undone"
+
+
+async def perform(stages: Stages, tell: Tell) -> None:
+    """Do the stages in order, until a cancel is asked for; ``tell`` hears of each step."""
+    for stage in stages:
+        heed_cancel()
+        await side_by_side(stage, lambda step: _do(step, tell))
+    heed_cancel()
+
+
+async def _do(step: Step, tell: Tell) -> None:
+    tell(step.name, RUNNING)
+    try:
+        await workflow.execute_activity_method(
+            step.do,
+            step.argument,
+            summary=step.title,
+            schedule_to_close_timeout=step.limit,
+            heartbeat_timeout=HEARTBEAT,
+            retry_policy=PATIENT,
+            cancellation_type=WAIT,
+        )
+    except Exception as error:
+        tell(step.name, STOPPED if is_cancelled_exception(error) else FAILED)
+        raise
+    tell(step.name, COMPLETED)
+
+
+async def unwind(stages: Stages, tell: Tell) -> None:
+    """Undo the stages, last first, without end: a leak costs more than a wait."""
+    for stage in reversed(stages):
+        await side_by_side(stage, lambda step: _undo(step, tell))
+
+
+async def _undo(step: Step, tell: Tell) -> None:
+    if step.undo is None:
+        return
+    tell(step.name, UNDOING)
+    await workflow.execute_activity_method(
+        step.undo,
+        step.argument,
+        summary=f"Undo: {step.title}",
+        start_to_close_timeout=ATTEMPT,
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=ENDLESS,
+        cancellation_type=WAIT,
+    )
+    tell(step.name, UNDONE)
+
+
+async def side_by_side(stage: Sequence[Step], act: Callable[[Step], Awaitable[None]]) -> None:
+    """Act on the steps at once, a few at a time; return, or raise, when *all* have ended."""
+    few = asyncio.Semaphore(AT_ONCE)
+
+    async def one(step: Step) -> None:
+        async with few:
+            await act(step)
+
+    tasks = [asyncio.create_task(one(step)) for step in stage]
+    try:
+        await workflow.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        await undisturbed(_end(tasks))
+    for failure in sorted(_failures(tasks), key=is_cancelled_exception):
+        raise failure
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await workflow.wait(tasks)
+
+
+def _failures(tasks: Sequence[asyncio.Task[None]]) -> list[BaseException]:
+    """Return what the tasks ended with; one that a sibling's failure cancelled, too."""
+    ends = [asyncio.CancelledError() if t.cancelled() else t.exception() for t in tasks]
+    return [end for end in ends if end is not None]
+
+
+def heed_cancel() -> None:
+    """Raise if a cancel was asked for.
+
+    A step that is waited for and ends well in spite of the cancel swallows it.
+    """
+    if workflow.cancellation_reason() is not None:
+        raise asyncio.CancelledError
+
+
+async def undisturbed(work: Coroutine[Any, Any, None]) -> None:
+    """Do the work to its end, however often this workflow is cancelled meanwhile.
+
+    A single ``await asyncio.shield(task)`` protects the task, not the wait: the next cancel
+    would end the workflow, and the task with it.
+    """
+    task = asyncio.create_task(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            continue
+    task.result()
