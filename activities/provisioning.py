@@ -45,7 +45,7 @@ class Provisioning:
     @refusing
     async def create_network(self, order: ClusterOrder) -> None:
         async with self._steps.forward(order.operation, NETWORK) as attempt:
-            spec = NetworkSpec(order.cluster_id, order.pod_cidr, order.service_cidr)
+            spec = NetworkSpec(order.cluster_id, order.version, order.pod_cidr, order.service_cidr)
             await self._provider.ensure_network(spec, attempt.fence)
             await self._until(order, lambda seen: seen.network is State.READY, attempt)
             await attempt.complete()

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 IDENTIFY = sa.text("""
 SELECT t.id AS token_id, u.id AS user_id, u.email,
        (t.last_used IS NULL OR t.last_used < now() - interval '1 minute') AS stale,
-       :permission IS NULL OR EXISTS (SELECT FROM can(u.id, :permission)) AS allowed
+       CAST(:permission AS text) IS NULL
+       OR EXISTS (SELECT FROM can(u.id, CAST(:permission AS text))) AS allowed
   FROM user_tokens t JOIN users u ON (u.tenant_id, u.id) = (t.tenant_id, t.user_id)
  WHERE t.token = :digest AND t.revoked_at IS NULL AND u.status = 'active'
    AND (t.expires_at IS NULL OR t.expires_at > now())

@@ -27,13 +27,13 @@ WITH said (kind, value, salt) AS (
       FROM unnest(CAST(:kinds AS text[]), CAST(:values AS text[])) AS s (kind, value)
 ), new AS (
     INSERT INTO log_people (tenant_id, user_id, kind, value, salt, digest)
-    SELECT :tenant, :user, kind, value, salt, sha256(salt || convert_to(value, 'UTF8')) FROM said
+    SELECT CAST(:tenant AS uuid), CAST(:user AS uuid), kind, value, salt, sha256(salt || convert_to(value, 'UTF8')) FROM said
     ON CONFLICT DO NOTHING RETURNING kind, value, digest
 )
 SELECT kind, digest FROM new
  UNION
 SELECT p.kind, p.digest FROM log_people p JOIN said s ON (s.kind, s.value) = (p.kind, p.value)
- WHERE p.tenant_id = :tenant AND p.user_id = :user
+ WHERE p.tenant_id = CAST(:tenant AS uuid) AND p.user_id = CAST(:user AS uuid)
 """)
 
 

@@ -35,8 +35,9 @@ MOST = 200
 
 APPEND = sa.text("""
 INSERT INTO operation_events (tenant_id, operation_id, seq, event)
-SELECT :tenant, :operation, coalesce(max(seq), 0) + 1, CAST(:event AS jsonb)
-  FROM operation_events WHERE operation_id = :operation
+SELECT CAST(:tenant AS uuid), CAST(:operation AS uuid), coalesce(max(seq), 0) + 1,
+       CAST(:event AS jsonb)
+  FROM operation_events WHERE operation_id = CAST(:operation AS uuid)
 RETURNING seq
 """)
 ANNOUNCE = sa.text("SELECT pg_notify(:channel, :payload)")

@@ -184,8 +184,9 @@ async def turn_back(session: AsyncSession, operation: Operation, reason: Reason)
 
 async def settle(session: AsyncSession, operation: Operation) -> None:
     """Give the operation its terminal status, and back what it held."""
+    now = await clock(session)
     operation.status = OperationStatus(operation.ending or OperationStatus.COMPLETED)
-    operation.completed_at = await clock(session)
+    operation.completed_at = now
     if operation.ending is None:
         operation.progress = 100
     await session.flush()

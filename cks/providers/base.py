@@ -75,9 +75,13 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """A cluster's network; both ranges are IPv4 CIDR blocks."""
+    """A cluster's network; both ranges are IPv4 CIDR blocks.
+
+    ``version`` is the cluster's: Cluster API demands it with the first thing that is made.
+    """
 
     cluster_id: UUID
+    version: str
     pod_cidr: str
     service_cidr: str
 

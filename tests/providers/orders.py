@@ -19,7 +19,7 @@ VERSION = "1.35.8"
 
 
 def network(cluster_id: UUID) -> NetworkSpec:
-    return NetworkSpec(cluster_id, "10.244.0.0/16", "10.96.0.0/16")
+    return NetworkSpec(cluster_id, "1.35.8", "10.244.0.0/16", "10.96.0.0/16")
 
 
 def control_plane(cluster_id: UUID, version: str = VERSION) -> ControlPlaneSpec:

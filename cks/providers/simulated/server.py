@@ -191,10 +191,10 @@ def _drop(request: web.Request) -> web.Response:
 
 
 @web.middleware
-async def refuse_in_json(request: web.Request, route: Route) -> web.StreamResponse:
+async def refuse_in_json(request: web.Request, handler: Route) -> web.StreamResponse:
     """Answer every refusal as ``{"code", "message"}``."""
     try:
-        return await route(request)
+        return await handler(request)
     except Refused as refused:
         status = STATUSES.get(refused.code, 409)
         return _json({"code": refused.code, "message": refused.message}, status)
