@@ -1,17 +1,22 @@
-"""A real PostgreSQL, migrated, once per session."""
+"""A real PostgreSQL, migrated, and a real Temporal: each once per session."""
 
+import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
 
 from cks.db import migrate, tenants
 from cks.db.session import Database, Dispatch, connect
 from cks.db.tenants import Founded, NewTenant
+from cks.engine import SEARCH_ATTRIBUTES
 from tests.servers import PASSWORD, postgres
 
 
@@ -74,3 +79,26 @@ async def founded(urls: Urls) -> Founded:
 @pytest.fixture
 def tenant(founded: Founded) -> UUID:
     return founded.tenant_id
+
+
+FAST = (
+    "frontend.WorkflowPauseEnabled=true",
+    "history.transferProcessorMaxPollRPS=2000",
+    "history.timerProcessorMaxPollRPS=2000",
+    "history.visibilityProcessorMaxPollRPS=2000",
+    "matching.enableFairness=true",
+    "matching.numTaskqueueReadPartitions=1",
+    "matching.numTaskqueueWritePartitions=1",
+)
+
+
+@pytest.fixture(scope="session")
+async def temporal() -> AsyncIterator[Client]:
+    """A real Temporal server of the session's own."""
+    settings = [word for setting in FAST for word in ("--dynamic-config-value", setting)]
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(Path(sys.executable).parent / "temporal"),
+        dev_server_extra_args=settings,
+        search_attributes=SEARCH_ATTRIBUTES,
+    ) as environment:
+        yield environment.client

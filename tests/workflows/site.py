@@ -1,0 +1,180 @@
+"""One tenant's order on the real servers, and all that works on it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from temporalio.client import Client, WorkflowHandle
+
+from api.relay import Relay
+from cks.db import clusters, endings, events, operations
+from cks.db.models.activity import ActivityLog
+from cks.db.models.clusters import Cluster, Node, NodePool
+from cks.db.models.operations import Operation, OperationClaim, OperationEvent, OperationStep
+from cks.db.session import Database, Dispatch, Found
+from cks.db.tenants import Founded
+from cks.domain.access import Caller
+from cks.domain.clusters import ClusterWish, PoolWish
+from cks.domain.operations import Moment
+from cks.engine import Temporal
+from cks.providers.base import Provider
+from cks.providers.simulated.client import OperatorDesk, SimulatedCloud
+from cks.providers.simulated.wire import Call, FaultKind, FaultOrder
+from cks.settings import Settings
+from tests.conftest import Urls
+from worker import build_worker
+
+SECONDS = 30
+
+
+class DispatchOfTenant(Dispatch):
+    """Finds nothing but one tenant's operations, so that tests leave each other alone."""
+
+    def __init__(self, url: str, tenant_id: UUID) -> None:
+        super().__init__(url)
+        self.tenant_id = tenant_id
+
+    async def _find(self, limit: int, *conditions: sa.ColumnElement[bool]) -> Sequence[Found]:
+        return await super()._find(limit, *conditions, Operation.tenant_id == self.tenant_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the database says in the end."""
+
+    operation: Operation
+    steps: Sequence[OperationStep]
+    cluster: Cluster
+    pools: Sequence[NodePool]
+    nodes: Sequence[Node]
+    claims: Sequence[OperationClaim]
+    moments: Sequence[Moment]
+    outcomes: Sequence[ActivityLog]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    database: Database
+    desk: OperatorDesk
+    relay: Relay
+    temporal: Client
+    engine: Temporal
+    caller: Caller
+
+    async def order(self, *pools: PoolWish) -> Operation:
+        """Accept a cluster as the API does; nobody has started anything yet."""
+        wish = ClusterWish(
+            name=f"c{uuid4().hex[:8]}",
+            version="1.35.8",
+            pod_cidr="10.244.0.0/16",
+            service_cidr="10.96.0.0/16",
+            tags={},
+            pools=pools or (pool("default"),),
+        )
+        async with self.database.begin(self.caller.tenant_id) as session:
+            return await clusters.order(session, self.caller, wish)
+
+    async def cancel(self, operation: Operation) -> None:
+        async with self.database.begin(self.caller.tenant_id) as session:
+            await endings.request_cancel(session, operation.id)
+
+    async def fault(self, operation: Operation, call: Call, kind: FaultKind, times: int) -> None:
+        await self.desk.add_fault(
+            FaultOrder(call=call, kind=kind, times=times, cluster_id=operation.resource_id)
+        )
+
+    def run_of(self, operation: Operation) -> WorkflowHandle[object, object]:
+        return self.temporal.get_workflow_handle(operation.workflow_id or "")
+
+    async def ended(self, operation: Operation) -> Rows:
+        """Relay until the operation has ended and its run too, and return the rows."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                await self.relay.relay()
+                rows = await self.rows(operation)
+                latest = await self.engine.latest_run(operation.workflow_id or "")
+                if rows.operation.completed_at and (latest is None or latest.closed):
+                    return rows
+                await asyncio.sleep(0.05)
+
+    async def rows(self, operation: Operation) -> Rows:
+        cluster_id = operation.resource_id
+        async with self.database.begin(self.caller.tenant_id) as session:
+            pools = sa.select(NodePool).where(NodePool.cluster_id == cluster_id)
+            nodes = sa.select(Node).join(NodePool, NodePool.id == Node.node_pool_id)
+            claims = sa.select(OperationClaim).where(OperationClaim.operation_id == operation.id)
+            told = sa.select(OperationEvent.event).where(
+                OperationEvent.operation_id == operation.id
+            )
+            logged = sa.select(ActivityLog).where(
+                ActivityLog.resource_id == cluster_id, ActivityLog.actor_type == "workflow"
+            )
+            return Rows(
+                await operations.read(session, operation.id),
+                await events.steps_of(session, operation.id),
+                await session.get_one(Cluster, cluster_id),
+                (await session.scalars(pools)).all(),
+                (await session.scalars(nodes.where(NodePool.cluster_id == cluster_id))).all(),
+                (await session.scalars(claims)).all(),
+                (await session.scalars(told.order_by(OperationEvent.seq))).all(),  # type: ignore[arg-type]
+                (await session.scalars(logged)).all(),
+            )
+
+    async def kinds_alive(self, operation: Operation) -> list[str]:
+        """Return the kind of each thing of the cluster that lives in the cloud."""
+        ledger = await self.desk.ledger()
+        found = [r for r in ledger.resources if r.cluster_id == operation.resource_id]
+        return sorted(record.kind for record in found)
+
+    async def effects(self, operation: Operation, call: Call) -> list[str | None]:
+        """Return what came of each call of that name."""
+        calls = (await self.desk.ledger()).calls
+        of_ours = [c for c in calls if (c.cluster_id, c.call) == (operation.resource_id, call)]
+        return [record.effect for record in of_ours]
+
+    async def until(self, happened: Callable[[Rows], bool], operation: Operation) -> None:
+        async with asyncio.timeout(SECONDS):
+            while not happened(await self.rows(operation)):
+                await self.relay.relay()
+                await asyncio.sleep(0.02)
+
+    async def until_asked(self, operation: Operation, call: Call) -> None:
+        async with asyncio.timeout(SECONDS):
+            while not await self.effects(operation, call):
+                await asyncio.sleep(0.02)
+
+
+def pool(name: str, node_count: int = 2) -> PoolWish:
+    return PoolWish(name, node_count, 1, 5, "m5.large", 50, {}, ())
+
+
+@asynccontextmanager
+async def site(
+    urls: Urls,
+    temporal: Client,
+    founded: Founded,
+    cloud_url: str,
+    disturbed: Callable[[Provider], Provider] = lambda provider: provider,
+) -> AsyncIterator[Site]:
+    """Open a site with a worker at work; ``disturbed`` may wrap what it asks of the cloud."""
+    given = Settings(
+        task_queue=uuid4().hex, poll_seconds=0.02, step_budget_seconds=0.3, pool_size=10
+    )
+    database = Database(urls.app, given.pool_size)
+    dispatch = DispatchOfTenant(urls.dispatch, founded.tenant_id)
+    cloud, desk = SimulatedCloud(cloud_url, 5), OperatorDesk(cloud_url)
+    engine = Temporal(temporal, given.task_queue)
+    caller = Caller(
+        founded.tenant_id, founded.user_id, "admin@acme.test", uuid4(), uuid4().hex, "", ""
+    )
+    try:
+        async with build_worker(temporal, database, disturbed(cloud), given):
+            relay = Relay(database, dispatch, engine)
+            yield Site(database, desk, relay, temporal, engine, caller)
+    finally:
+        await desk.clear_faults()
+        for resource in (cloud, desk, dispatch, database):
+            await resource.close()
