@@ -27,7 +27,8 @@ WITH said (kind, value, salt) AS (
       FROM unnest(CAST(:kinds AS text[]), CAST(:values AS text[])) AS s (kind, value)
 ), new AS (
     INSERT INTO log_people (tenant_id, user_id, kind, value, salt, digest)
-    SELECT CAST(:tenant AS uuid), CAST(:user AS uuid), kind, value, salt, sha256(salt || convert_to(value, 'UTF8')) FROM said
+    SELECT CAST(:tenant AS uuid), CAST(:user AS uuid), kind, value, salt,
+           sha256(salt || convert_to(value, 'UTF8')) FROM said
     ON CONFLICT DO NOTHING RETURNING kind, value, digest
 )
 SELECT kind, digest FROM new

@@ -48,7 +48,8 @@ SELECT seq, event FROM operation_events
 """)
 OF_ALL = sa.text("""
 SELECT xid::text AS xid, id, operation_id, event FROM operation_events
- WHERE (xid, id) > (CAST(:xid AS xid8), :id) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+ WHERE (xid, id) > (CAST(CAST(:xid AS text) AS xid8), CAST(:id AS bigint))
+   AND xid < pg_snapshot_xmin(pg_current_snapshot())
  ORDER BY xid, id LIMIT :limit
 """)
 HORIZON = sa.text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")

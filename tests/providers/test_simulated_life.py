@@ -172,7 +172,9 @@ async def test_another_version_replaces_a_pools_nodes(
 async def test_a_networks_ranges_are_for_good(cloud: SimulatedCloud, cluster_id: UUID) -> None:
     await cloud.ensure_network(network(cluster_id), 1)
     with pytest.raises(ValueError, match="ranges of a network"):
-        await cloud.ensure_network(NetworkSpec(cluster_id, "1.35.8", "10.1.0.0/16", "10.96.0.0/16"), 1)
+        await cloud.ensure_network(
+            NetworkSpec(cluster_id, "1.35.8", "10.1.0.0/16", "10.96.0.0/16"), 1
+        )
 
 
 async def test_the_same_seed_takes_the_same_time(cluster_id: UUID, pool_id: UUID) -> None:
