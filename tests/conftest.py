@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -33,18 +34,25 @@ class Urls:
     dispatch: str
 
 
-@pytest.fixture(scope="session")
-async def urls() -> AsyncIterator[Urls]:
+@asynccontextmanager
+async def migrated() -> AsyncIterator[Urls]:
+    """Run a PostgreSQL with the newest schema in it."""
     with postgres() as server:
         urls = Urls(
             *(server.url(PASSWORD, role) for role in ("postgres", "cks_app", "cks_dispatch"))
         )
         await migrate.upgrade(urls.owner)
-        engine = connect(urls.owner, pool_size=5)
+        engine = connect(urls.owner, pool_size=1)
         async with engine.begin() as connection:
             for role in ("cks_app", "cks_dispatch"):
                 await connection.execute(sa.text(f"ALTER ROLE {role} PASSWORD '{PASSWORD}'"))
         await engine.dispose()
+        yield urls
+
+
+@pytest.fixture(scope="session")
+async def urls() -> AsyncIterator[Urls]:
+    async with migrated() as urls:
         yield urls
 
 
@@ -92,9 +100,9 @@ FAST = (
 )
 
 
-@pytest.fixture(scope="session")
-async def temporal() -> AsyncIterator[Client]:
-    """A real Temporal server of the session's own."""
+@asynccontextmanager
+async def running_temporal() -> AsyncIterator[Client]:
+    """Run a Temporal server of our own."""
     settings = [word for setting in FAST for word in ("--dynamic-config-value", setting)]
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(Path(sys.executable).parent / "temporal"),
@@ -102,3 +110,9 @@ async def temporal() -> AsyncIterator[Client]:
         search_attributes=SEARCH_ATTRIBUTES,
     ) as environment:
         yield environment.client
+
+
+@pytest.fixture(scope="session")
+async def temporal() -> AsyncIterator[Client]:
+    async with running_temporal() as client:
+        yield client

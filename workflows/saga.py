@@ -137,6 +137,7 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await workflow.wait(tasks)
+    _failures(tasks)  # looked at, or asyncio complains of those that nobody asked about
 
 
 def _failures(tasks: Sequence[asyncio.Task[None]]) -> list[BaseException]:

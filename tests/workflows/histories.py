@@ -1,0 +1,82 @@
+"""Records histories of each workflow type: ``python -m tests.workflows.histories``.
+
+A stored history is what runs of yesterday left: today's code must replay it.  Record a new
+one when a workflow takes a way that none of them has; never replace one that still fails.
+Stack traces are left out, since they hold the paths of whoever recorded.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from temporalio.client import Client
+
+from cks.db import tenants
+from cks.db.models.operations import Operation
+from cks.db.tenants import NewTenant
+from cks.providers.simulated.wire import Call, FaultKind
+from tests.conftest import Urls, migrated, running_temporal
+from tests.providers.simulator import simulator
+from tests.workflows.site import Site, pool, site
+
+FOLDER = Path(__file__).parent / "histories"
+
+
+async def completed(ours: Site) -> Operation:
+    operation = await ours.order(pool("small", 1), pool("large", 3))
+    await ours.ended(operation)
+    return operation
+
+
+async def failed(ours: Site) -> Operation:
+    operation = await ours.order(pool("small", 1), pool("large", 3))
+    await ours.fault(operation, Call.ENSURE_NODE_POOL, FaultKind.ERROR, 1000)
+    await ours.ended(operation)
+    return operation
+
+
+async def cancelled(ours: Site) -> Operation:
+    operation = await ours.order()
+    await ours.fault(operation, Call.ENSURE_ADDONS, FaultKind.HANG, 1000)
+    await ours.relay.relay()
+    await ours.until_asked(operation, Call.ENSURE_ADDONS)
+    await ours.cancel(operation)
+    await ours.ended(operation)
+    return operation
+
+
+WAYS: tuple[Callable[[Site], Awaitable[Operation]], ...] = (completed, failed, cancelled)
+
+
+def scrubbed(value: Any) -> Any:
+    """Return a history without stack traces and without names of machines."""
+    if isinstance(value, dict):
+        return {k: scrubbed(v) for k, v in value.items() if k not in ("stackTrace", "identity")}
+    return [scrubbed(one) for one in value] if isinstance(value, list) else value
+
+
+async def record(urls: Urls, temporal: Client) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for way in WAYS:
+        founded = await tenants.create_tenant(urls.owner, NewTenant("acme", f"{uuid4()}@acme.test"))
+        async with (
+            simulator(speed=2000) as cloud_url,
+            site(urls, temporal, founded, cloud_url) as ours,
+        ):
+            history = await ours.run_of(await way(ours)).fetch_history()
+        path = FOLDER / f"provision_cluster.{way.__name__}.json"
+        path.write_text(json.dumps(scrubbed(history.to_json_dict()), indent=1) + "\n")
+        sys.stdout.write(f"{path.name}: {len(history.events)} events\n")
+
+
+async def main() -> None:
+    async with migrated() as urls, running_temporal() as temporal:
+        await record(urls, temporal)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
