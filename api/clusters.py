@@ -58,6 +58,12 @@ class StartQuery(Query):
     on_conflict: Annotated[Literal["reject", "queue", "supersede"], only(built="reject")] = "reject"
 
 
+class DeleteQuery(StartQuery):
+    """``force`` is for a cluster whose delete has failed."""
+
+    force: Annotated[Literal["true", "false"], only(built="false")] = "false"
+
+
 class ClusterQuery(PageQuery):
     """Filters.  ``version`` is a minor or a patch, ``tag`` is ``key`` or ``key=value``."""
 
@@ -85,8 +91,9 @@ async def create_cluster(call: Call[NewCluster, StartQuery]) -> Reply:
 
 def wish_of(body: NewCluster, catalogue: Catalogue) -> ClusterWish:
     """Return what is asked, every choice made; raise ``Invalid`` with all that is wrong."""
-    pods = body.networking.pod_cidr or DEFAULT_POD_CIDR
-    services = body.networking.service_cidr or DEFAULT_SERVICE_CIDR
+    asked = body.networking
+    pods = DEFAULT_POD_CIDR if asked.pod_cidr is None else asked.pod_cidr
+    services = DEFAULT_SERVICE_CIDR if asked.service_cidr is None else asked.service_cidr
     version = versions.resolve(catalogue.minors, body.version, datetime.now(UTC).date())
     faults = [*check_networking(pods, services), *_pool_faults(body, catalogue)]
     if isinstance(version, Fault) or faults:
@@ -145,7 +152,7 @@ async def get_cluster(call: Call[None, Query]) -> Reply:
     return Reply(body, {"ETag": body.etag})
 
 
-async def delete_cluster(call: Call[None, StartQuery]) -> Reply:
+async def delete_cluster(call: Call[None, DeleteQuery]) -> Reply:
     """Delete a failed cluster, which holds nothing: the operation is complete at once."""
     _refuse_plan(call.request)
     wanted = id_or_name_in(call.request, "cluster_id")
@@ -217,7 +224,7 @@ ENDPOINTS = (
         summary="Delete a failed cluster",
         answers=OperationBody,
         status=202,
-        query=StartQuery,
+        query=DeleteQuery,
         refuses=(OperationConflict, NotBuiltYet, PreconditionFailed),
         act=delete_cluster,
     ),

@@ -12,7 +12,14 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from api.problems import NotJson, TooLarge, WrongContentType
@@ -50,6 +57,9 @@ CODES = {
 }
 """Pydantic's error types → our stable codes; ``…_type`` is ``wrong_type``, others ``invalid``."""
 
+ZERO = re.compile(r"(?<!\\)(\\\\)*\\u0000")
+"""U+0000 as JSON writes it, not a text that spells this."""
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -79,15 +89,15 @@ Label = Annotated[str, StringConstraints(pattern=LABEL, max_length=63)]
 """An RFC 1123 label, as Kubernetes demands of names."""
 
 
-def only(*, built: object) -> BeforeValidator:
-    """Refuse every value but the one whose behaviour is built."""
+def only(*, built: object) -> AfterValidator:
+    """Refuse every value but the one whose behaviour is built; after the field's own rules."""
 
     def check(value: object) -> object:
-        if type(value) is type(built) and value != built:
+        if value != built:
             raise PydanticCustomError(NOT_YET, "only {built} is available yet", {"built": built})
         return value
 
-    return BeforeValidator(check)
+    return AfterValidator(check)
 
 
 async def body_of(request: web.Request, model: type[Model] | None) -> Model | None:
@@ -110,6 +120,8 @@ async def _raw(request: web.Request) -> bytes:
         return await request.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise TooLarge("A body has at most 1 MiB.") from error
+    except web.RequestPayloadError as error:
+        raise NotJson("The body is not packed as it says.", note=str(error)) from error
 
 
 def _parse(request: web.Request, raw: bytes) -> object:
@@ -122,7 +134,7 @@ def _parse(request: web.Request, raw: bytes) -> object:
         written.encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise NotJson("The body is not JSON in UTF-8.", note=str(error)) from error
-    if "\\u0000" in written:
+    if ZERO.search(written):
         raise Invalid([Fault("", "bad_character", "no text holds the character U+0000")])
     return parsed
 
@@ -150,7 +162,8 @@ Place = Sequence[str | int]
 
 
 def _pointer(place: Place) -> str:
-    """Return an RFC 6901 pointer."""
+    """Return an RFC 6901 pointer; of a wrong key, the pointer to what stands under it."""
+    place = place[:-1] if place[-1:] == ("[key]",) else place
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
 
 

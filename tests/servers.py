@@ -25,11 +25,20 @@ def free_port() -> int:
 
 
 @contextmanager
+def open_folder() -> Iterator[Path]:
+    """Make a folder that PostgreSQL's user reaches: pytest's own are closed to others."""
+    path = Path(tempfile.mkdtemp(prefix="cks-tests-"))
+    path.chmod(0o755)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+@contextmanager
 def postgres(prefer: Path | None = None) -> Iterator[Postgres]:
     """Start a server on a free port; ``prefer`` names a folder of binaries."""
-    folder = Path(tempfile.mkdtemp(prefix="cks-tests-"))
-    folder.chmod(0o755)
-    try:
+    with open_folder() as folder:
         server = find(folder / "data", free_port(), prefer=prefer)
         server.initialise(PASSWORD)
         with (folder / "log").open("wb") as log:
@@ -42,8 +51,6 @@ def postgres(prefer: Path | None = None) -> Iterator[Postgres]:
         finally:
             process.send_signal(signal.SIGINT)  # at once, whoever is still connected
             process.wait(STARTING_SECONDS)
-    finally:
-        shutil.rmtree(folder)
 
 
 def await_port(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -25,8 +25,10 @@ class ProvisionCluster:
     another run's, ends and touches nothing.
     """
 
-    def __init__(self) -> None:
-        self._told: dict[str, str] = {}
+    @workflow.init
+    def __init__(self, order: ClusterOrder) -> None:
+        self._told = {step.name: "pending" for step in order.steps}
+        self._titles = {step.name: step.title for step in order.steps}
 
     @workflow.run
     async def run(self, order: ClusterOrder) -> None:
@@ -43,7 +45,7 @@ class ProvisionCluster:
             await self._settle(order, Heading.FORWARD)
         except (Exception, asyncio.CancelledError) as failure:
             if code_of(failure) != Superseded.code:
-                await undisturbed(self._come_back(order, stages, self._reason(order, failure)))
+                await undisturbed(self._come_back(order, stages, self._reason(failure)))
             raise
 
     async def _come_back(self, order: ClusterOrder, stages: Stages, reason: Reason) -> None:
@@ -63,14 +65,14 @@ class ProvisionCluster:
     def _tell(self, step: str, status: str) -> None:
         """Show operators how far the run is: a table in Temporal's UI."""
         self._told[step] = status
-        rows = [f"| {name} | {state} |" for name, state in self._told.items()]
+        rows = [f"| {self._titles[name]} | {state} |" for name, state in self._told.items()]
         workflow.set_current_details("\n".join(["| step | status |", "|---|---|", *rows]))
 
-    def _reason(self, order: ClusterOrder, failure: BaseException) -> Reason:
+    def _reason(self, failure: BaseException) -> Reason:
         """Say in the tenant's words why the operation turns back."""
         if exceptions.is_cancelled_exception(failure):
             return CANCELLED
-        titles = [step.title for step in order.steps if self._told.get(step.name) == FAILED]
+        titles = [self._titles[name] for name, state in self._told.items() if state == FAILED]
         return failed_at(code_of(failure), titles[0] if titles else None)
 
 

@@ -159,9 +159,14 @@ async def undisturbed(work: Coroutine[Any, Any, None]) -> None:
     """Do the work to its end, however often this workflow is cancelled meanwhile.
 
     A single ``await asyncio.shield(task)`` protects the task, not the wait: the next cancel
-    would end the workflow, and the task with it.
+    would end the workflow, and the task with it.  A run that is put out of the worker's cache
+    is cancelled too, and takes no new task: it will be replayed elsewhere.
     """
-    task = asyncio.create_task(work)
+    try:
+        task = asyncio.create_task(work)
+    except BaseException:  # pragma: no cover  (runs at evictions, unseen by the tracer)
+        work.close()
+        raise
     while not task.done():
         try:
             await asyncio.shield(task)

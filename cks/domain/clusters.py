@@ -120,9 +120,12 @@ def check_networking(pod_cidr: str, service_cidr: str) -> list[Fault]:
 
 def _parse_cidr(pointer: str, text: str, faults: list[Fault]) -> IPv4Network | None:
     try:
-        network = IPv4Network(text)
+        network = IPv4Network(text)  # also takes netmasks, which no provider does
     except ValueError as error:
         faults.append(Fault(pointer, "invalid_cidr", f"not an IPv4 CIDR block: {error}"))
+        return None
+    if str(network) != text:
+        faults.append(Fault(pointer, "invalid_cidr", f"write it as {network}"))
         return None
     if not WIDEST <= network.prefixlen <= NARROWEST:
         detail = f"a prefix from /{WIDEST} to /{NARROWEST} is needed, not /{network.prefixlen}"

@@ -82,7 +82,6 @@ class Reason:
 
 
 CANCELLED = Reason(Ending.CANCELLED, "cancelled", "Cancelled on request.", "user")
-INTERNAL = Reason(Ending.FAILED, "internal", "An internal error; all that was made is undone.")
 
 
 def workflow_id(kind: str, operation_id: UUID) -> str:
@@ -182,7 +181,7 @@ def cancel_moment(
 ) -> CancelMoment:
     """Say what a cancel would do to an operation in this state."""
     if status not in LIVE:
-        return _no_cancel(f"The operation has {status}.")
+        return _no_cancel(f"The operation has ended: {status}.")
     if ending is not None:
         return _no_cancel("The operation is already being undone.")
     return CancelMoment(possible=True, effect="rolls_back", until_step=last_step, reason=None)

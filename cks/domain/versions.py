@@ -69,6 +69,8 @@ def resolve(minors: Sequence[Minor], wanted: str | None, today: date) -> str | F
     for minor in offered:
         if wanted in (None, minor.minor, minor.latest_patch):
             return minor.latest_patch
+    if not offered:
+        return Fault("/version", "version_not_offered", "no version is on offer now")
     known = any(wanted in (minor.minor, minor.latest_patch) for minor in minors)
     what = "not on offer" if known else "unknown"
     names = ", ".join(minor.minor for minor in offered)

@@ -1,16 +1,11 @@
 """``python -m cks.dev`` as ``make dev`` runs it: refusals, one whole life, and a second."""
 
 import os
-import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,28 +13,20 @@ import pytest
 from cks.dev import temporal
 from cks.dev.folder import Folder
 from cks.dev.surroundings import Trouble
-from tests.servers import free_port
-
-SERVERS = ("API", "OPS", "POSTGRES", "SIMULATOR", "TEMPORAL", "TEMPORAL_UI")
-READY_SECONDS = 25
-STOP_SECONDS = 15
+from tests.servers import free_port, open_folder
+from tests.stack import STOP_SECONDS, exports, gone, members, report, running, surroundings_of
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder that PostgreSQL's user reaches: pytest's own are closed to others."""
-    path = Path(tempfile.mkdtemp(prefix="cks-tests-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path)
+    with open_folder() as path:
+        yield path
 
 
 @pytest.fixture
 def surroundings(folder: Path) -> dict[str, str]:
-    """Free ports and a folder of its own; nothing of a stack that may run here already."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("CKS_", "TEMPORAL_"))}
-    ports = {f"CKS_{server}_PORT": str(free_port()) for server in SERVERS}
-    return inherited | ports | {"CKS_DEV_DIR": str(folder / "dev")}
+    return surroundings_of(folder)
 
 
 def refused(surroundings: dict[str, str]) -> str:
@@ -47,55 +34,6 @@ def refused(surroundings: dict[str, str]) -> str:
     ran = subprocess.run(words, env=surroundings, capture_output=True, text=True, check=False)
     assert ran.returncode == 1
     return ran.stdout
-
-
-@contextmanager
-def running(surroundings: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a stack, ready inside the block; it is gone after it, however the test ends."""
-    folder = Path(surroundings["CKS_DEV_DIR"])
-    folder.mkdir(exist_ok=True)
-    with (folder / "told").open("ab") as told:
-        words = [sys.executable, "-m", "cks.dev"]
-        stack = subprocess.Popen(
-            words, env=surroundings, stdout=told, stderr=told, start_new_session=True
-        )
-    try:
-        end = time.monotonic() + READY_SECONDS
-        while not (folder / "env").exists():
-            assert stack.poll() is None, report(folder)
-            assert time.monotonic() < end, report(folder)
-            time.sleep(0.1)
-        yield stack
-    finally:
-        stack.kill()
-        stack.wait()
-
-
-def report(folder: Path) -> str:
-    """What the stack told, and the logs of its programs."""
-    logs = [folder / "told", *(folder / "logs").glob("*.log")]
-    return "\n".join(f"{log.name}:\n{log.read_text()[-2000:]}" for log in logs)
-
-
-def members(folder: Path) -> list[Path]:
-    """Return the living processes that inherited this stack's folder."""
-    mark, found = f"CKS_DEV_DIR={folder}\0".encode(), []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if mark in (process / "environ").read_bytes():
-                found.append(process)
-    return found
-
-
-def gone(folder: Path, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while members(folder) and time.monotonic() < end:
-        time.sleep(0.05)
-    return not members(folder)
-
-
-def exports(folder: Path) -> dict[str, str]:
-    return dict(re.findall(r"^export (\w+)='(.*)'$", (folder / "env").read_text(), re.MULTILINE))
 
 
 def test_a_second_start_in_a_folder_is_refused_and_leaves_the_first_alone(

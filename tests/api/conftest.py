@@ -1,0 +1,89 @@
+"""The tenants' application on a port of its own; Temporal is away, and nothing relays."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+from aiohttp import ClientSession, TCPConnector, web
+from aiohttp.test_utils import TestServer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.announcements import Announcements
+from api.app import build_app
+from api.keys import Surroundings
+from api.relay import Relay
+from cks import catalogue, engine
+from cks.db import tenants
+from cks.db.session import Database, Dispatch
+from cks.db.tenants import Founded
+from cks.settings import Settings
+from tests.api.client import Client
+from tests.api.story import Stories
+from tests.conftest import Urls
+
+LISTENS = sa.text("SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+
+
+@asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[Client]:
+    """Serve on 127.0.0.1, and yield a client without a token."""
+    async with (
+        TestServer(app, host="127.0.0.1") as server,
+        ClientSession(connector=TCPConnector(limit=0)) as http,
+    ):
+        yield Client(http, server.make_url("").origin(), None)
+
+
+@asynccontextmanager
+async def listening(announcements: Announcements, owner: AsyncEngine) -> AsyncIterator[None]:
+    task = asyncio.create_task(announcements.run())
+    while not await _heard(owner):
+        await asyncio.sleep(0.02)
+    yield
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def _heard(owner: AsyncEngine) -> bool:
+    async with owner.connect() as connection:
+        return await connection.scalar(LISTENS) is not None
+
+
+async def surroundings(database: Database, dispatch: Dispatch, url: str) -> Surroundings:
+    temporal = engine.Temporal(await engine.connect("127.0.0.1:1", "cks"), "cks")
+    relay = Relay(database, dispatch, temporal)
+    return Surroundings(Settings(), database, catalogue.load(), relay, Announcements(url))
+
+
+@pytest.fixture(scope="session")
+async def around(urls: Urls, database: Database, dispatch: Dispatch) -> Surroundings:
+    return await surroundings(database, dispatch, urls.app)
+
+
+@pytest.fixture(scope="session")
+async def stranger(around: Surroundings, owner: AsyncEngine) -> AsyncIterator[Client]:
+    """Someone without a token."""
+    async with listening(around.announcements, owner), serving(build_app(around)) as client:
+        yield client
+
+
+@pytest.fixture
+async def client(stranger: Client, founded: Founded) -> Client:
+    """The admin of a fresh tenant."""
+    return replace(stranger, token=founded.token)
+
+
+@pytest.fixture
+def stories(database: Database, tenant: UUID) -> Stories:
+    return Stories(database, tenant)
+
+
+@pytest.fixture
+async def viewer(stranger: Client, urls: Urls, tenant: UUID) -> Client:
+    joined = await tenants.create_user(urls.owner, str(tenant), f"{uuid4()}@acme.test", "viewer")
+    return replace(stranger, token=joined.token)

@@ -1,0 +1,131 @@
+"""The description of the API, and whether the API does what it says."""
+
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from api.routes import ENDPOINTS
+from tests.api.client import Answer, Client, order
+from tests.api.story import Stories
+
+
+@pytest.fixture(scope="module")
+async def described(stranger: Client) -> Any:
+    answer = await stranger.get("/openapi.json")
+    assert answer.status == 200
+    return answer.body
+
+
+def test_it_is_valid(described: Any) -> None:
+    OpenAPIV31SpecValidator(described).validate()
+    assert described["openapi"].startswith("3.1")
+
+
+def test_it_has_every_route_under_its_full_path_and_no_other(described: Any) -> None:
+    told = {(verb.upper(), path) for path, verbs in described["paths"].items() for verb in verbs}
+    assert told == {(endpoint.method, endpoint.path) for endpoint in ENDPOINTS}
+    assert all(path.startswith("/v1/") for path in described["paths"])
+
+
+def test_it_tells_every_status_that_a_route_may_answer(described: Any) -> None:
+    create = described["paths"]["/v1/clusters"]["post"]["responses"]
+    assert create.keys() == {str(n) for n in (202, 400, 401, 403, 409, 413, 415, 422, 500, 503)}
+
+
+def test_it_refers_to_nothing_that_is_not_there(described: Any) -> None:
+    names = described["components"]["schemas"].keys()
+    assert {ref.rpartition("/")[2] for ref in references(described)} <= names
+
+
+def references(part: Any) -> list[str]:
+    if isinstance(part, dict):
+        own = [part["$ref"]] if isinstance(part.get("$ref"), str) else []
+        return own + [ref for value in part.values() for ref in references(value)]
+    return [ref for value in part for ref in references(value)] if isinstance(part, list) else []
+
+
+def check(described: Any, name: str, status: int, body: Any) -> None:
+    """Hold a body against the schema of the operation's answer."""
+    by_name = {v["operationId"]: v for verbs in described["paths"].values() for v in verbs.values()}
+    content = by_name[name]["responses"][str(status)]["content"]
+    (media,) = content.values()
+    schema = {**media["schema"], "components": described["components"]}
+    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(body)
+
+
+async def test_what_every_route_answers_is_what_it_declared(
+    client: Client, stories: Stories, described: Any
+) -> None:
+    answers = await lifetime(client, stories)
+    assert answers.keys() == {endpoint.name for endpoint in ENDPOINTS}
+    for name, (status, body) in answers.items():
+        check(described, name, status, body)
+
+
+async def lifetime(client: Client, stories: Stories) -> dict[str, tuple[int, Any]]:
+    """Call every route once, along the life of two clusters; return what each answered."""
+    taints = [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]
+    wish = order(tags={"team": "blue"})
+    wish["node_pools"][0] |= {"labels": {"disk": "ssd"}, "taints": taints}
+    created = await client.post("/v1/clusters", wish)
+    running = stories.of(created.body)
+    await running.advance()
+    await running.complete()
+    failed = await client.order()
+    one, lost = created.body["resource_id"], failed["id"]
+    cluster = await client.get(f"/v1/clusters/{one}")
+    pool = cluster.body["node_pools"][0]["id"]
+    told = {
+        "create_cluster": created,
+        "get_cluster": cluster,
+        "list_clusters": await client.get("/v1/clusters"),
+        "list_node_pools": await client.get(f"/v1/clusters/{one}/node-pools"),
+        "get_node_pool": await client.get(f"/v1/clusters/{one}/node-pools/{pool}"),
+        "list_operations": await client.get("/v1/operations"),
+        "cancel_operation": await client.cancel(failed),
+        "get_operation": await client.get(f"/v1/operations/{lost}"),
+        "delete_cluster": await client.call("DELETE", f"/v1/clusters/{failed['resource_id']}"),
+        "list_versions": await client.get("/v1/versions"),
+        "list_instance_types": await client.get("/v1/instance-types"),
+    }
+    events = {
+        "follow_operation": await first_event(client, f"/v1/operations/{lost}/events"),
+        "follow_events": await first_event(client, "/v1/events", "1-1"),
+    }
+    return {name: (answer.status, answer.body) for name, answer in told.items()} | events
+
+
+async def first_event(client: Client, path: str, last_id: str | None = None) -> tuple[int, Any]:
+    async with client.stream(path, last_id) as stream:
+        event = await stream.next()
+        assert event
+        return stream.response.status, event.data
+
+
+async def test_every_refusal_is_the_problem_that_is_described(
+    client: Client, stranger: Client, described: Any
+) -> None:
+    taken = await client.order()
+    refused: list[Answer] = [
+        await client.post("/v1/clusters", b"{"),
+        await stranger.post("/v1/clusters", order()),
+        await client.post("/v1/clusters", order(name=taken["resource_name"])),
+        await client.post("/v1/clusters", b" " * (1 << 20) + b" "),
+        await client.post("/v1/clusters", b"{}", {"Content-Type": "text/plain"}),
+        await client.post("/v1/clusters", {}),
+    ]
+    assert [answer.status for answer in refused] == [400, 401, 409, 413, 415, 422]
+    for answer in refused:
+        check(described, "create_cluster", answer.status, answer.body)
+        assert answer.headers["Content-Type"].startswith("application/problem+json")
+
+
+async def test_what_the_reference_takes_for_a_good_order_is_taken(
+    client: Client, described: Any
+) -> None:
+    schema = described["paths"]["/v1/clusters"]["post"]["requestBody"]["content"]
+    whole = {**schema["application/json"]["schema"], "components": described["components"]}
+    Draft202012Validator(whole).validate(order())
+    assert (await client.post("/v1/clusters", order())).status == 202

@@ -1,0 +1,125 @@
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cks.domain.refusals import Fault
+from cks.domain.versions import (
+    EXTENDED_SUPPORT,
+    ORDERABLE,
+    Minor,
+    Support,
+    choices,
+    resolve,
+    support_of,
+)
+
+COURSE = list(Support)
+DAY = timedelta(days=1)
+DAYS = st.dates(date(2020, 1, 1), date(2040, 1, 1))
+LENGTHS = st.integers(0, 800)
+
+
+@st.composite
+def minors(draw: st.DrawFn, number: int | None = None) -> Minor:
+    number = draw(st.integers(0, 99)) if number is None else number
+    released = draw(DAYS)
+    maintained = released + timedelta(days=draw(LENGTHS))
+    return Minor(
+        minor=f"1.{number}",
+        released=released,
+        maintenance_from=draw(st.sampled_from([None, maintained])),
+        end_of_life=maintained + timedelta(days=draw(LENGTHS)),
+        latest_patch=f"1.{number}.{draw(st.integers(0, 20))}",
+    )
+
+
+@st.composite
+def catalogues(draw: st.DrawFn) -> list[Minor]:
+    numbers = draw(st.lists(st.integers(0, 40), unique=True, max_size=6))
+    return [draw(minors(number)) for number in numbers]
+
+
+@given(minors(), DAYS, st.integers(0, 3_000))
+def test_support_moves_only_forward_in_time(minor: Minor, day: date, later: int) -> None:
+    now, then = support_of(minor, day), support_of(minor, day + timedelta(days=later))
+    assert COURSE.index(now) <= COURSE.index(then)
+
+
+RELEASED, MAINTAINED, ENDS = date(2026, 1, 10), date(2027, 1, 10), date(2027, 3, 10)
+MINOR = Minor("1.35", RELEASED, MAINTAINED, ENDS, "1.35.8")
+UNDATED = Minor("1.36", RELEASED, None, ENDS, "1.36.0")
+
+
+@pytest.mark.parametrize(
+    ("day", "support"),
+    [
+        (RELEASED - DAY, Support.PREVIEW),
+        (RELEASED, Support.SUPPORTED),
+        (MAINTAINED - DAY, Support.SUPPORTED),
+        (MAINTAINED, Support.DEPRECATED),
+        (ENDS, Support.DEPRECATED),
+        (ENDS + DAY, Support.EXTENDED),
+        (ENDS + EXTENDED_SUPPORT, Support.EXTENDED),
+        (ENDS + EXTENDED_SUPPORT + DAY, Support.EXPIRED),
+    ],
+)
+def test_support_changes_on_these_days(day: date, support: Support) -> None:
+    assert support_of(MINOR, day) is support
+
+
+def test_a_minor_whose_maintenance_has_no_date_is_supported_to_its_end() -> None:
+    assert support_of(UNDATED, ENDS) is Support.SUPPORTED
+    assert support_of(UNDATED, ENDS + DAY) is Support.EXTENDED
+
+
+@given(catalogues(), DAYS)
+def test_the_choices_are_what_may_be_ordered_newest_first(offered: list[Minor], day: date) -> None:
+    found = choices(offered, day)
+    assert {m.minor for m in found} == {m.minor for m in offered if support_of(m, day) in ORDERABLE}
+    numbers = [int(m.minor.removeprefix("1.")) for m in found]
+    assert numbers == sorted(numbers, reverse=True)
+
+
+@given(catalogues(), DAYS, st.data())
+def test_a_wish_resolves_to_the_newest_patch_of_an_orderable_minor_or_to_a_fault(
+    offered: list[Minor], day: date, data: st.DataObject
+) -> None:
+    known = [text for minor in offered for text in (minor.minor, minor.latest_patch)]
+    wanted = data.draw(st.sampled_from([None, "1.99", "1.3.99", *known]))
+    found = resolve(offered, wanted, day)
+    orderable = {m.latest_patch: m for m in choices(offered, day)}
+    if isinstance(found, Fault):
+        assert wanted is None or not any(
+            wanted in (m.minor, m.latest_patch) for m in orderable.values()
+        )
+        ours = wanted in known or not orderable
+        assert found.code == ("version_not_offered" if ours else "unknown_version")
+        assert all(m.minor in found.detail for m in orderable.values())
+    else:
+        assert support_of(orderable[found], day) in ORDERABLE
+        assert wanted in (None, found, orderable[found].minor)
+
+
+def test_no_wish_means_the_newest_by_number_not_by_letters() -> None:
+    nine = Minor("1.9", RELEASED, None, ENDS, "1.9.11")
+    assert resolve([nine, MINOR, UNDATED], None, RELEASED) == "1.36.0"
+    assert resolve([nine, MINOR], None, RELEASED) == "1.35.8"
+
+
+def test_a_patch_that_is_not_the_newest_is_refused_with_the_choices() -> None:
+    found = resolve([MINOR, UNDATED], "1.35.7", RELEASED)
+    detail = "1.35.7 is unknown; choose one of 1.36, 1.35"
+    assert found == Fault("/version", "unknown_version", detail)
+
+
+def test_an_expired_minor_is_refused_as_no_longer_on_offer() -> None:
+    found = resolve([MINOR, UNDATED], "1.35", ENDS + EXTENDED_SUPPORT + DAY)
+    assert isinstance(found, Fault)
+    assert found.code == "version_not_offered"
+
+
+def test_an_empty_offer_is_a_fault_that_says_so() -> None:
+    found = resolve([MINOR], None, RELEASED - DAY)
+    assert found == Fault("/version", "version_not_offered", "no version is on offer now")
