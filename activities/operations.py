@@ -9,14 +9,17 @@ from temporalio import activity
 
 from activities.ownership import Ownership
 from activities.refusals import refusing
-from cks.db import endings, events, operations
+from cks.db import endings, events, operations, steps
 from cks.domain.operations import LIVE, Heading, OperationRef, OperationStatus, Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Retreat:
+    """Why to turn back, and at which step it failed, if at one."""
+
     operation: OperationRef
     reason: Reason
+    step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class Operations:
         """
         async with self._ownership.of(retreat.operation, Heading.BACK) as (session, operation):
             await operations.turn_back(session, operation, retreat.reason)
+            if retreat.step:
+                steps.fail(await steps.find(session, operation.id, retreat.step))
             await events.record(session, operation)
             return operation.status is OperationStatus.RUNNING
 

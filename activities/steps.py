@@ -22,7 +22,7 @@ from temporalio.exceptions import ApplicationError
 from activities.ownership import Ownership
 from cks.db import building, clusters, events, operations, steps
 from cks.db.models.operations import Operation, OperationStep
-from cks.db.session import Session
+from cks.db.session import Session, is_away
 from cks.domain import failures
 from cks.domain.operations import Heading, OperationRef, OperationStatus
 from cks.domain.refusals import Declined, NoCapacity, ProviderQuota
@@ -120,6 +120,8 @@ class Steps:
             except (Declined, ApplicationError):
                 raise
             except Exception as error:
+                if is_away(error):
+                    raise  # our database's absence is no failure of the step
                 raise await self._failure(attempt, error) from error
 
     async def _begin(self, ref: OperationRef, name: str) -> Attempt:

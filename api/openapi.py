@@ -65,7 +65,7 @@ def document(endpoints: tuple[Endpoint, ...], url: str, version: str) -> dict[st
         ),
     )
     full = construct_open_api_with_schema_class(described, by_alias=True)
-    return full.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return full.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
 
 
 def _operation(endpoint: Endpoint) -> Operation:

@@ -21,6 +21,7 @@ from cks.db.models.clusters import Cluster, NodePool
 from cks.db.models.operations import Operation
 from cks.db.session import Session
 from cks.domain.operations import Moment
+from cks.domain.plans import expected_seconds
 
 
 async def operation_body(session: Session, operation: Operation, pace: float) -> OperationBody:
@@ -73,7 +74,7 @@ def _estimate(operation: Operation, moment: Moment, pace: float) -> datetime | N
     """Say when it should be done, going by the plan; ``None`` once it is, or turns back."""
     if moment["phase"] not in ("waiting", "forward"):
         return None
-    planned = sum(step["weight"] for step in moment["steps"])
+    planned = expected_seconds((step["name"], step["weight"]) for step in moment["steps"])
     return operation.started_at + timedelta(seconds=planned / pace)
 
 

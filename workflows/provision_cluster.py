@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.provisioning import PoolStep, Provisioning
     from cks.domain.clusters import ClusterOrder
     from cks.domain.failures import STEP_TIMED_OUT, failed_at
-    from cks.domain.operations import CANCELLED, Heading, Reason
+    from cks.domain.operations import CANCELLED, Heading
     from cks.domain.plans import ADD_ONS, CONTROL_PLANE, NETWORK, VERIFY, pool_step
     from cks.domain.refusals import Superseded
     from workflows.saga import FAILED, Do, Stages, Step, perform, recording, undisturbed, unwind
@@ -45,12 +45,12 @@ class ProvisionCluster:
             await self._settle(order, Heading.FORWARD)
         except (Exception, asyncio.CancelledError) as failure:
             if code_of(failure) != Superseded.code:
-                await undisturbed(self._come_back(order, stages, self._reason(failure)))
+                await undisturbed(self._come_back(order, stages, failure))
             raise
 
-    async def _come_back(self, order: ClusterOrder, stages: Stages, reason: Reason) -> None:
+    async def _come_back(self, order: ClusterOrder, stages: Stages, failure: BaseException) -> None:
         if await workflow.execute_activity_method(
-            Operations.turn_back, Retreat(order.operation, reason), **recording("Turn back")
+            Operations.turn_back, self._retreat(order, failure), **recording("Turn back")
         ):
             await unwind(stages, self._tell)
         await self._settle(order, Heading.BACK)
@@ -68,12 +68,13 @@ class ProvisionCluster:
         rows = [f"| {self._titles[name]} | {state} |" for name, state in self._told.items()]
         workflow.set_current_details("\n".join(["| step | status |", "|---|---|", *rows]))
 
-    def _reason(self, failure: BaseException) -> Reason:
-        """Say in the tenant's words why the operation turns back."""
+    def _retreat(self, order: ClusterOrder, failure: BaseException) -> Retreat:
+        """Say why the operation turns back, and at which step."""
         if exceptions.is_cancelled_exception(failure):
-            return CANCELLED
-        titles = [self._titles[name] for name, state in self._told.items() if state == FAILED]
-        return failed_at(code_of(failure), titles[0] if titles else None)
+            return Retreat(order.operation, CANCELLED)
+        failed = next((name for name, state in self._told.items() if state == FAILED), None)
+        title = self._titles[failed] if failed else None
+        return Retreat(order.operation, failed_at(code_of(failure), title), failed)
 
 
 def stages_of(order: ClusterOrder) -> Stages:

@@ -5,7 +5,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cks.db import activity, events, operations
+from cks.db import activity, events, operations, steps
 from cks.db.models.clusters import Cluster, Node, NodePool
 from cks.db.models.operations import Operation
 from cks.domain import conditions
@@ -14,8 +14,14 @@ from cks.domain.operations import CANCELLED, LIVE, OperationStatus, check_cancel
 
 
 async def conclude(session: AsyncSession, operation: Operation) -> None:
-    """End an operation: its status, its claims, its resource, its last event and log line."""
+    """End an operation: its status, its claims, its resource, its last event and log line.
+
+    What has no undo of its own went with what it stood on.
+    """
     await operations.settle(session, operation)
+    if operation.ending is not None:
+        for step in await events.steps_of(session, operation.id):
+            steps.undo(step)
     if operation.type == "cluster.create":
         await _end_create(session, operation)
     await events.record(session, operation)

@@ -55,7 +55,12 @@ async def note_failure(
     return spent
 
 
+def fail(step: OperationStep) -> None:
+    """Note that the operation failed at this step."""
+    step.status = StepStatus.FAILED
+
+
 def undo(step: OperationStep) -> None:
-    """Note that nothing is left of the step; one that never began stays pending."""
-    if step.status is not StepStatus.PENDING:
+    """Note that nothing is left of the step; one that failed, or never began, stays so."""
+    if step.status in (StepStatus.RUNNING, StepStatus.COMPLETED):
         step.status = StepStatus.UNDONE

@@ -5,7 +5,7 @@ progress, its limits become the deadlines of the activities.  Weights are the se
 step is expected to take at a provider's usual pace, so that progress is nearly linear in time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -33,6 +33,17 @@ class PlannedStep:
 def pool_step(name: str) -> str:
     """Return the name of the step that makes the pool ``name``."""
     return f"{NODE_POOL}:{name}"
+
+
+def expected_seconds(steps: Iterable[tuple[str, int]]) -> int:
+    """Return how long steps of ``(name, seconds)`` take; pools are made side by side."""
+    alone, pools = 0, [0]
+    for name, seconds in steps:
+        if name.startswith(pool_step("")):
+            pools.append(seconds)
+        else:
+            alone += seconds
+    return alone + max(pools)
 
 
 def plan_create(pools: Sequence[tuple[UUID, str, int]]) -> tuple[PlannedStep, ...]:

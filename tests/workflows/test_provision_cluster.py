@@ -33,7 +33,8 @@ def rises(moments: Sequence[Moment]) -> bool:
 
 def agree_on_nothing_left(rows: Rows, ending: OperationStatus) -> bool:
     """The rows say that it ended so, and that the cluster holds nothing."""
-    undone = {StepStatus.UNDONE, StepStatus.PENDING, StepStatus.FAILED, StepStatus.RUNNING}
+    over = {StepStatus.UNDONE, StepStatus.PENDING, StepStatus.FAILED}
+    failed = [step for step in rows.steps if step.status is StepStatus.FAILED]
     return (
         rows.operation.status is ending
         and rows.operation.progress < 100
@@ -44,7 +45,8 @@ def agree_on_nothing_left(rows: Rows, ending: OperationStatus) -> bool:
         and [outcome.status for outcome in rows.outcomes] == ["failure"]
         and rises(rows.moments)
         and rows.moments[-1]["done"]
-        and all(step.status in undone for step in rows.steps if step.resource_id)
+        and all(step.status in over for step in rows.steps)
+        and bool(failed) is (ending is OperationStatus.FAILED)
     )
 
 
