@@ -32,7 +32,7 @@ def cut_of(route: str, query: PageQuery) -> Cut:
         return Cut(query.page_size)
     try:
         told = json.loads(base64.urlsafe_b64decode(query.page_token.encode() + b"=="))
-        mark, after = str(told["of"]), UUID(told["after"])
+        mark, after = str(told["of"]), UUID(str(told["after"]))
     except (ValueError, TypeError, KeyError) as error:
         raise _foreign() from error
     if mark != _mark(route, query):

@@ -1,15 +1,19 @@
 """Ordering clusters, and seeing them."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cks.db import tenants
 from cks.db.models.tenants import Quota
+from cks.db.tenants import NewTenant
 from tests.api.client import CLUSTERS, Client, order, pool
 from tests.api.story import Stories
+from tests.conftest import Urls
 
 
 async def limit(owner: AsyncEngine, tenant: UUID, quota: str, maximum: int) -> None:
@@ -88,9 +92,11 @@ async def test_a_name_is_given_once_also_to_many_who_ask_together(client: Client
     assert {answer.code for answer in answers if answer.status == 409} == {"name_taken"}
 
 
-async def test_a_name_is_free_in_another_tenant(client: Client, stranger: Client) -> None:
-    assert (await client.order(name="prod"))["resource_name"] == "prod"
-    assert (await stranger.get(f"{CLUSTERS}/name:prod")).status == 401
+async def test_a_name_is_free_in_another_tenant(client: Client, urls: Urls) -> None:
+    founded = await tenants.create_tenant(urls.owner, NewTenant("other", f"{uuid4()}@o.test"))
+    other = replace(client, token=founded.token)
+    ids = {(await one.order(name="prod"))["resource_id"] for one in (client, other)}
+    assert {(await one.get(f"{CLUSTERS}/name:prod")).body["id"] for one in (client, other)} == ids
 
 
 async def test_what_is_over_quota_is_refused_with_its_figures(

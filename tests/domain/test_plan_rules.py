@@ -9,6 +9,7 @@ from cks.domain.plans import (
     NETWORK,
     NODE_POOL,
     VERIFY,
+    expected_seconds,
     plan_create,
     pool_step,
 )
@@ -62,3 +63,16 @@ def test_a_larger_pool_weighs_more_and_may_take_longer(pool: UUID, name: str, co
 def test_a_pool_named_like_a_step_is_no_trouble() -> None:
     steps = plan_create([(UUID(int=1), NETWORK, 1), (UUID(int=2), VERIFY, 1)])
     assert len({step.name for step in steps}) == len(steps)
+
+
+@given(POOLS)
+def test_a_plan_takes_as_long_as_its_slowest_pool_and_all_the_rest(pools: Pools) -> None:
+    steps = plan_create(pools)
+    told = expected_seconds((step.name, step.expected_seconds) for step in steps)
+    _, _, largest = max(pools, key=lambda pool: pool[2])
+    assert told == 30 + 150 + (60 + 6 * largest) + 30 + 5
+
+
+def test_a_plan_without_pools_takes_as_long_as_its_steps() -> None:
+    assert expected_seconds([(NETWORK, 30), (VERIFY, 5)]) == 35
+    assert expected_seconds([]) == 0
