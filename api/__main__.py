@@ -18,6 +18,7 @@ from api.announcements import Announcements
 from api.app import build_app
 from api.keys import Surroundings
 from api.ops import Vitals, build_ops
+from api.reconcile import Reconciler
 from api.relay import Relay
 from cks import catalogue, settings
 from cks.db.session import Database, Dispatch, WrongRole, check_role, is_away
@@ -55,6 +56,8 @@ async def running(given: Settings) -> AsyncIterator[None]:
         await _refuse_power(database, dispatch)
         await stack.enter_async_context(_meanwhile(relay.run()))
         await stack.enter_async_context(_meanwhile(around.announcements.run()))
+        reconciler = Reconciler(database, dispatch, temporal)
+        await stack.enter_async_context(_meanwhile(reconciler.run()))
         ops = build_ops(Vitals(database, dispatch, temporal, relay))
         await stack.enter_async_context(_listening(ops, given.api_host, given.ops_port))
         app = build_app(around)

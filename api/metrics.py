@@ -15,6 +15,8 @@ SECONDS = Histogram(
 UNDELIVERED = Gauge(
     "cks_relay_oldest_undelivered_seconds", "Age of the oldest operation without a run"
 )
+REPAIRS = Counter("cks_reconciler_repairs_total", "Operations made to agree", ["kind"])
+RECONCILED = Gauge("cks_reconciler_last_pass_seconds", "Age of the last whole pass here")
 
 
 @dataclass(slots=True)

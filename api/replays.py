@@ -12,9 +12,11 @@ from cks.db import operations
 from cks.db.idempotency import KeyedRequest
 from cks.db.models.operations import Operation
 from cks.domain.access import Caller
-from cks.domain.refusals import Fault, Invalid
+from cks.domain.instants import rfc3339_or_none
+from cks.domain.refusals import Fault, Invalid, OperationConflict
 
 HEADER = "Idempotency-Key"
+HOLDER = "conflicting_operation_id"
 GOOD_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 RETRY_AFTER = {"Retry-After": "1"}
 
@@ -34,6 +36,14 @@ async def replay(call: Call[Any, Any], operation_id: UUID) -> Reply:
     """Answer with the operation that the request started before, as it is now."""
     operation = await operations.read(call.session, operation_id)
     return await started(call, operation)
+
+
+async def until_when(call: Call[Any, Any], conflict: OperationConflict) -> dict[str, object]:
+    """Say until when the operation in the way will probably be there."""
+    holder = await operations.read(call.session, UUID(str(conflict.members[HOLDER])))
+    body = await operation_body(call.session, holder, call.around.settings.pace)
+    at = body.estimated_completion_at
+    return {"estimated_completion_at": rfc3339_or_none(at)}
 
 
 async def started(call: Call[Any, Any], operation: Operation) -> Reply:

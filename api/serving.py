@@ -20,12 +20,18 @@ from api.keys import AROUND, REQUEST_ID, Surroundings
 from api.metrics import measured
 from api.problems import Bug, DatabaseAway, MethodNotAllowed, answer_of, status_of
 from api.reading import body_of, canonical, query_of
-from api.replays import key_of, replay
+from api.replays import key_of, replay, until_when
 from cks.db import activity, idempotency
 from cks.db.activity import Deed
 from cks.db.session import Session, is_away
 from cks.domain.access import Caller
-from cks.domain.refusals import Declined, Forbidden, NotFound, Unauthenticated
+from cks.domain.refusals import (
+    Declined,
+    Forbidden,
+    NotFound,
+    OperationConflict,
+    Unauthenticated,
+)
 
 REQUEST_ID_HEADER = "X-Request-Id"
 GOOD_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -109,7 +115,11 @@ async def _acted(
     async with door.open() as (session, caller):
         body, query = _accepted(judged)
         call = Call(request, caller, session, body, query, around)
-        reply = await _once(endpoint, call)
+        try:
+            reply = await _once(endpoint, call)
+        except OperationConflict as conflict:
+            conflict.members |= await until_when(call, conflict)
+            raise
     if endpoint.mutates:
         around.relay.wake()
     return reply

@@ -28,8 +28,8 @@ EVENT_STREAM = "text/event-stream"
 QUIET_SECONDS = 15.0
 LOOK_AGAIN_SECONDS = 1.0
 """Of all operations' events, one may stay out of sight for as long as an older transaction."""
-ONE_ID = re.compile(r"\d{1,9}")
-ALL_ID = re.compile(r"(\d{1,19})-(\d{1,19})")
+ONE_ID = re.compile(r"[0-9]{1,9}")
+ALL_ID = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 log = logging.getLogger("cks.api")
 

@@ -86,6 +86,7 @@ class Engine(Protocol):
 
     async def start(self, launch: Launch, *, again: bool) -> None: ...
     async def cancel(self, workflow_id: str) -> None: ...
+    async def terminate(self, workflow_id: str, reason: str) -> None: ...
     async def latest_run(self, workflow_id: str) -> Run | None: ...
 
 
@@ -136,11 +137,13 @@ class Temporal:
 
     async def cancel(self, workflow_id: str) -> None:
         """Ask the open run to end.  Having none to ask is no error: it has ended."""
-        try:
-            await _soon(self._client.get_workflow_handle(workflow_id).cancel(rpc_timeout=CALL))
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
+        handle = self._client.get_workflow_handle(workflow_id)
+        await _if_there(handle.cancel(rpc_timeout=CALL))
+
+    async def terminate(self, workflow_id: str, reason: str) -> None:
+        """End the open run without asking it.  Having none is no error."""
+        handle = self._client.get_workflow_handle(workflow_id)
+        await _if_there(handle.terminate(reason=reason, rpc_timeout=CALL))
 
     async def latest_run(self, workflow_id: str) -> Run | None:
         """Return the newest run by this id; the SDK's ``describe()`` chokes on a paused one."""
@@ -171,6 +174,14 @@ AWAY = (
     RPCStatusCode.CANCELLED,
     RPCStatusCode.RESOURCE_EXHAUSTED,
 )
+
+
+async def _if_there(call: Awaitable[None]) -> None:
+    try:
+        await _soon(call)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
 
 
 async def _soon(call: Awaitable[Answer]) -> Answer:

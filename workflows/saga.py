@@ -127,8 +127,10 @@ async def side_by_side(stage: Sequence[Step], act: Callable[[Step], Awaitable[No
     tasks = [asyncio.create_task(one(step)) for step in stage]
     try:
         await workflow.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    finally:
+    except asyncio.CancelledError:  # no ``finally``: a run that is dropped must not act
         await undisturbed(_end(tasks))
+        raise
+    await undisturbed(_end(tasks))
     for failure in sorted(_failures(tasks), key=is_cancelled_exception):
         raise failure
 

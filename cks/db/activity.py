@@ -85,6 +85,21 @@ async def log_outcome(session: AsyncSession, operation: Operation) -> None:
     await session.flush()
 
 
+async def log_repair(session: AsyncSession, operation: Operation, action: str) -> None:
+    """Write that the reconciler made an operation and its run agree."""
+    deed = Deed(
+        action=action,
+        outcome="success",
+        resource_type=operation.resource_type,
+        resource_id=operation.resource_id,
+        detail={"operation_id": str(operation.id)},
+    )
+    row = _row(operation.tenant_id, deed)
+    row.actor_type = "system"
+    session.add(row)
+    await session.flush()
+
+
 def _row(tenant_id: UUID, deed: Deed) -> ActivityLog:
     return ActivityLog(
         id=uuid7(),

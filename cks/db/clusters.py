@@ -157,10 +157,16 @@ def _pool_order(asked: Mapping[str, Any]) -> PoolOrder:
     )
 
 
-async def find(session: AsyncSession, wanted: UUID | str) -> Cluster:
-    """Return a cluster by id, or by name; raise ``NotFound``."""
+async def find(session: AsyncSession, wanted: UUID | str, *, locked: bool = False) -> Cluster:
+    """Return a cluster by id, or by name; raise ``NotFound``.
+
+    ``locked``: as it is now, also if it was read before, and so it stays in this transaction.
+    """
     by = Cluster.id == wanted if isinstance(wanted, UUID) else Cluster.name == wanted
-    found: Cluster | None = await session.scalar(sa.select(Cluster).where(by))
+    query = sa.select(Cluster).where(by)
+    if locked:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    found: Cluster | None = await session.scalar(query)
     if found is None:
         raise NotFound("There is no such cluster.")
     return found
@@ -245,7 +251,7 @@ async def forget(session: AsyncSession, caller: Caller, wanted: UUID | str) -> O
     cluster = await find(session, wanted)
     operation = await operations.accept(session, caller, DELETE, _subject(cluster), {})
     await claims.hold_alone(session, operation, cluster.id)
-    await session.refresh(cluster, with_for_update=True)
+    cluster = await find(session, cluster.id, locked=True)
     if cluster.status is not ClusterStatus.FAILED:
         raise NotBuiltYet("Only a failed cluster, which holds nothing, can be deleted yet.")
     await session.delete(cluster)

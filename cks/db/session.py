@@ -11,7 +11,7 @@ last admin was seen to fail under REPEATABLE READ.
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -95,6 +95,7 @@ class Found:
     ref: OperationRef
     type: str
     workflow_id: str
+    fence: int | None = None
 
 
 class Dispatch:
@@ -118,6 +119,36 @@ class Dispatch:
             Operation.ending.is_(None),
         )
 
+    async def find_delivered(self, limit: int, quiet_seconds: float) -> Sequence[Found]:
+        """Find live operations that should have a run and told nothing for some seconds."""
+        return await self._find(
+            limit, Operation.dispatched_at.is_not(None), _untouched_for(quiet_seconds)
+        )
+
+    async def find_settled(
+        self, limit: int, quiet_seconds: float, within_seconds: float
+    ) -> Sequence[Found]:
+        """Find operations that ended a while ago, but not long: their runs should have, too."""
+        return await self._find(
+            limit,
+            Operation.dispatched_at.is_not(None),
+            _untouched_for(quiet_seconds),
+            sa.not_(_untouched_for(within_seconds)),
+            live=False,
+        )
+
+    @asynccontextmanager
+    async def alone(self, key: int) -> AsyncIterator[bool]:
+        """Hold an advisory lock, if nobody else does, for as long as the block lasts."""
+        async with self.engine.connect() as connection:
+            take = sa.select(sa.func.pg_try_advisory_lock(key))
+            taken = bool(await connection.scalar(take))
+            try:
+                yield taken
+            finally:
+                if taken:
+                    await connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+
     async def oldest_undelivered(self) -> datetime | None:
         """Return since when the longest-waiting runnable operation has waited."""
         query = sa.select(sa.func.min(Operation.runnable_at)).where(
@@ -127,15 +158,23 @@ class Dispatch:
             waiting: datetime | None = await connection.scalar(query)
             return waiting
 
-    async def _find(self, limit: int, *conditions: sa.ColumnElement[bool]) -> Sequence[Found]:
-        columns = (Operation.tenant_id, Operation.id, Operation.type, Operation.workflow_id)
-        query = sa.select(*columns).where(Operation.status.in_(LIVE), *conditions)
+    async def _find(
+        self, limit: int, *conditions: sa.ColumnElement[bool], live: bool = True
+    ) -> Sequence[Found]:
+        one = Operation
+        columns = (one.tenant_id, one.id, one.type, one.workflow_id, one.fence)
+        so = one.status.in_(LIVE) if live else one.status.not_in(LIVE)
+        query = sa.select(*columns).where(so, *conditions)
         async with self.engine.connect() as connection:
-            rows = await connection.execute(query.order_by(Operation.runnable_at).limit(limit))
-            return [Found(OperationRef(row[0], row[1]), row[2], str(row[3])) for row in rows]
+            rows = await connection.execute(query.order_by(one.runnable_at).limit(limit))
+            return [Found(OperationRef(r[0], r[1]), r[2], str(r[3]), r[4]) for r in rows]
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _untouched_for(seconds: float) -> sa.ColumnElement[bool]:
+    return Operation.updated_at < sa.func.now() - timedelta(seconds=seconds)
 
 
 POWERS = sa.text("""

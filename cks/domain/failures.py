@@ -11,6 +11,7 @@ NO_CAPACITY = "no_capacity"
 PROVIDER_QUOTA = "provider_quota_exceeded"
 STEP_TIMED_OUT = "step_timed_out"
 INTERNAL = "internal"
+ENGINE_LOST = "engine_lost"
 
 FAILURES: dict[str, tuple[Culprit, str]] = {
     PROVIDER_UNAVAILABLE: ("provider", "The infrastructure provider kept failing"),
@@ -18,6 +19,7 @@ FAILURES: dict[str, tuple[Culprit, str]] = {
     PROVIDER_QUOTA: ("provider", "The infrastructure provider's own quota is used up"),
     STEP_TIMED_OUT: ("provider", "The infrastructure provider took too long"),
     INTERNAL: ("internal", "An internal error occurred"),
+    ENGINE_LOST: ("internal", "The work was interrupted"),
 }
 """Code → whose fault it is, and what a tenant reads.  Each may succeed when tried again."""
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
-from aiohttp import ClientSession, TCPConnector, web
+from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 from aiohttp.test_utils import TestServer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -25,6 +25,7 @@ from tests.api.client import Client
 from tests.api.story import Stories
 from tests.conftest import Urls
 
+PATIENCE = ClientTimeout(total=20)
 LISTENS = sa.text("SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
 
 
@@ -33,7 +34,7 @@ async def serving(app: web.Application) -> AsyncIterator[Client]:
     """Serve on 127.0.0.1, and yield a client without a token."""
     async with (
         TestServer(app, host="127.0.0.1") as server,
-        ClientSession(connector=TCPConnector(limit=0)) as http,
+        ClientSession(connector=TCPConnector(limit=0), timeout=PATIENCE) as http,
     ):
         yield Client(http, server.make_url("").origin(), None)
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from temporalio.client import Client, WorkflowHandle
 
+from api.reconcile import Reconciler
 from api.relay import Relay
 from cks.db import clusters, endings, events, operations
 from cks.db.models.activity import ActivityLog
@@ -37,8 +38,11 @@ class DispatchOfTenant(Dispatch):
         super().__init__(url)
         self.tenant_id = tenant_id
 
-    async def _find(self, limit: int, *conditions: sa.ColumnElement[bool]) -> Sequence[Found]:
-        return await super()._find(limit, *conditions, Operation.tenant_id == self.tenant_id)
+    async def _find(
+        self, limit: int, *conditions: sa.ColumnElement[bool], live: bool = True
+    ) -> Sequence[Found]:
+        ours = Operation.tenant_id == self.tenant_id
+        return await super()._find(limit, *conditions, ours, live=live)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Site:
     database: Database
     desk: OperatorDesk
     relay: Relay
+    reconciler: Reconciler
     temporal: Client
     engine: Temporal
     caller: Caller
@@ -174,7 +179,8 @@ async def site(
     try:
         async with build_worker(temporal, database, disturbed(cloud), given):
             relay = Relay(database, dispatch, engine)
-            yield Site(database, desk, relay, temporal, engine, caller)
+            reconciler = Reconciler(database, dispatch, engine)
+            yield Site(database, desk, relay, reconciler, temporal, engine, caller)
     finally:
         await desk.clear_faults()
         for resource in (cloud, desk, dispatch, database):

@@ -1,0 +1,123 @@
+"""Repairs what Temporal and the rows disagree about.
+
+A terminated run undoes nothing and tells nobody.  The reconciler finds its row still live,
+tells the truth at once (``compensating``, ``engine_lost``) and starts a run that can only come
+back.  A row whose run Temporal does not know (its store was lost) gets a new run, which goes
+on from the recorded steps.  A run that is still open long after its row was settled is ended.
+
+It lives beside the relay and not in a workflow: the patient must not be its own doctor, nor
+need the workers that may be missing.  One process reconciles at a time; two at once would do
+no harm, since each repair compares under the row's lock before it sets.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from api.metrics import REPAIRS
+from api.relay import launch_of
+from cks.db import activity, endings, events, operations
+from cks.db.models.operations import Operation
+from cks.db.session import Database, Dispatch, Found, Session
+from cks.domain.failures import ENGINE_LOST, failed_at
+from cks.domain.operations import LIVE, OperationStatus
+from cks.engine import Engine, EngineAway
+
+EVERY_SECONDS = 5.0
+QUIET_SECONDS = 5.0
+SETTLING_SECONDS = 30.0
+MEMORY_SECONDS = 3600.0
+BATCH = 1000
+AT_ONCE = 8
+LOCK = 0x636B73  # "cks"
+
+log = logging.getLogger("cks.reconciler")
+
+
+class Reconciler:
+    """Compares rows with runs; every repair is in the activity log."""
+
+    def __init__(self, database: Database, dispatch: Dispatch, engine: Engine) -> None:
+        self._database = database
+        self._dispatch = dispatch
+        self._engine = engine
+        self.passed = time.monotonic()
+
+    async def run(self) -> None:
+        """Reconcile until cancelled; whoever cannot get the lock only waits."""
+        while True:
+            try:
+                async with self._dispatch.alone(LOCK) as ours:
+                    while ours:
+                        await self.reconcile()
+                        await asyncio.sleep(EVERY_SECONDS)
+            except EngineAway:
+                log.warning("Temporal does not answer; nothing can be compared")
+            except Exception:
+                log.exception("reconciling failed")
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def reconcile(self, quiet_seconds: float = QUIET_SECONDS) -> None:
+        """Compare every row that has been silent with its run, and repair."""
+        await self._each(self._revive, await self._dispatch.find_delivered(BATCH, quiet_seconds))
+        await self.end_survivors()
+        self.passed = time.monotonic()
+
+    async def end_survivors(self, settling_seconds: float = SETTLING_SECONDS) -> None:
+        """End the runs that are open long after their operations were settled."""
+        settled = await self._dispatch.find_settled(BATCH, settling_seconds, MEMORY_SECONDS)
+        await self._each(self._end, settled)
+
+    async def _each(self, act: Callable[[Found], Awaitable[None]], found: Sequence[Found]) -> None:
+        for first in range(0, len(found), AT_ONCE):
+            await asyncio.gather(*map(act, found[first : first + AT_ONCE]))
+
+    async def _revive(self, found: Found) -> None:
+        """Give a live operation the run that it needs."""
+        run = await self._engine.latest_run(found.workflow_id)
+        if run is not None and not run.closed:
+            return
+        repair = self._note_missing if run is None else self._turn_back
+        async with self._database.begin(found.ref.tenant_id) as session:
+            operation = await operations.lock(session, found.ref.id)
+            if operation.status not in LIVE or operation.fence != found.fence:
+                return
+            await repair(session, operation)
+            launch = launch_of(operation) if operation.status in LIVE else None
+        if launch:
+            await self._engine.start(launch, again=True)
+
+    async def _note_missing(self, session: Session, operation: Operation) -> None:
+        await self._log(session, operation, "operations.run_restarted")
+
+    async def _turn_back(self, session: Session, operation: Operation) -> None:
+        """Shut the lost run out, and tell the truth at once.
+
+        Nothing was done for what is still pending, so that ends here.
+        """
+        if operation.ending is None:
+            await operations.turn_back(session, operation, failed_at(ENGINE_LOST, None))
+        else:
+            await operations.draw_fence(session, operation)
+        operation.run_id = None
+        if operation.status is OperationStatus.PENDING:
+            await endings.conclude(session, operation)
+        else:
+            await events.record(session, operation)
+        await self._log(session, operation, "operations.engine_lost")
+
+    async def _end(self, found: Found) -> None:
+        """End a run that outlived its operation."""
+        run = await self._engine.latest_run(found.workflow_id)
+        if run is None or run.closed:
+            return
+        await self._engine.terminate(found.workflow_id, "the operation is settled")
+        async with self._database.begin(found.ref.tenant_id) as session:
+            operation = await operations.read(session, found.ref.id)
+            await self._log(session, operation, "operations.run_ended")
+
+    async def _log(self, session: Session, operation: Operation, action: str) -> None:
+        REPAIRS.labels(action).inc()
+        log.warning("%s: %s", operation.workflow_id, action)
+        await activity.log_repair(session, operation, action)

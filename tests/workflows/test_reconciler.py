@@ -1,0 +1,114 @@
+"""Rows and runs that disagree are made to agree, on the real servers."""
+
+from uuid import uuid4
+
+import sqlalchemy as sa
+from temporalio.client import WorkflowExecutionStatus
+
+from api.relay import launch_of
+from cks.db import operations
+from cks.db.models.activity import ActivityLog
+from cks.db.models.operations import Operation
+from cks.domain.operations import OperationStatus, Phase
+from cks.engine import Temporal
+from cks.providers.simulated.wire import Call, FaultKind
+from tests.workflows.site import Site
+
+AT_ONCE = 0.0
+
+
+async def half_done(ours: Site, call: Call) -> Operation:
+    """Return an operation whose run hangs in a call."""
+    operation = await ours.order()
+    await ours.fault(operation, call, FaultKind.HANG, 1)
+    await ours.relay.relay()
+    await ours.until_asked(operation, call)
+    return operation
+
+
+async def repairs(ours: Site) -> list[str]:
+    query = sa.select(ActivityLog.action).where(ActivityLog.actor_type == "system")
+    async with ours.database.begin(ours.caller.tenant_id) as session:
+        found = (await session.scalars(query.order_by(ActivityLog.seq))).all()
+    return [action for action in found if action.startswith("operations.")]
+
+
+async def test_a_terminated_run_is_told_at_once_and_undone_by_another(ours: Site) -> None:
+    operation = await half_done(ours, Call.ENSURE_ADDONS)
+    await ours.run_of(operation).terminate()
+    await ours.reconciler.reconcile(AT_ONCE)
+
+    told = (await ours.rows(operation)).moments
+    assert Phase.COMPENSATING in [moment["phase"] for moment in told]
+    rows = await ours.ended(operation)
+    await ours.desk.clear_faults()
+    assert rows.operation.status is OperationStatus.FAILED
+    assert (rows.operation.failure or {})["code"] == "engine_lost"
+    assert await ours.kinds_alive(operation) == []
+    assert await repairs(ours) == ["operations.engine_lost"]
+
+
+async def test_a_run_terminated_during_the_undo_is_undone_under_a_new_fence(ours: Site) -> None:
+    operation = await ours.order()
+    await ours.fault(operation, Call.ENSURE_ADDONS, FaultKind.ERROR, 1000)
+    await ours.fault(operation, Call.DELETE_CONTROL_PLANE, FaultKind.HANG, 1)
+    await ours.relay.relay()
+    await ours.until_asked(operation, Call.DELETE_CONTROL_PLANE)
+    before = (await ours.rows(operation)).operation
+    await ours.run_of(operation).terminate()
+    await ours.reconciler.reconcile(AT_ONCE)
+    rows = await ours.ended(operation)
+
+    assert (rows.operation.failure or {})["code"] == "provider_unavailable"
+    assert (rows.operation.fence or 0) > (before.fence or 0)
+    assert await ours.kinds_alive(operation) == []
+
+
+async def test_an_operation_whose_run_temporal_forgot_gets_another(ours: Site) -> None:
+    operation = await ours.order()
+    async with ours.database.begin(ours.caller.tenant_id) as session:
+        row = await operations.lock(session, operation.id)
+        row.dispatched_at = await operations.clock(session)
+    await ours.reconciler.reconcile(AT_ONCE)
+    rows = await ours.ended(operation)
+
+    assert rows.operation.status is OperationStatus.COMPLETED
+    assert await repairs(ours) == ["operations.run_restarted"]
+
+
+async def test_what_was_terminated_before_it_began_ends_where_it_is(ours: Site) -> None:
+    operation = await ours.order()
+    await Temporal(ours.temporal, uuid4().hex).start(launch_of(operation), again=False)
+    async with ours.database.begin(ours.caller.tenant_id) as session:
+        row = await operations.lock(session, operation.id)
+        row.dispatched_at = await operations.clock(session)
+    await ours.run_of(operation).terminate()
+    await ours.reconciler.reconcile(AT_ONCE)
+
+    rows = await ours.rows(operation)
+    assert rows.operation.status is OperationStatus.FAILED
+    assert (rows.operation.failure or {})["code"] == "engine_lost"
+    assert rows.claims == []
+
+
+async def test_a_run_that_outlives_its_operation_is_ended(ours: Site) -> None:
+    operation = await ours.order()
+    await ours.ended(operation)
+    await Temporal(ours.temporal, uuid4().hex).start(launch_of(operation), again=True)
+    await ours.reconciler.end_survivors(AT_ONCE)
+
+    seen = await ours.run_of(operation).describe()
+    assert seen.status is WorkflowExecutionStatus.TERMINATED
+    assert await repairs(ours) == ["operations.run_ended"]
+
+
+async def test_what_runs_is_left_alone(ours: Site) -> None:
+    operation = await half_done(ours, Call.ENSURE_NETWORK)
+    before = (await ours.rows(operation)).operation
+    await ours.reconciler.reconcile(AT_ONCE)
+    after = (await ours.rows(operation)).operation
+    await ours.desk.clear_faults()
+
+    assert (after.run_id, after.fence) == (before.run_id, before.fence)
+    assert (await ours.ended(operation)).operation.status is OperationStatus.COMPLETED
+    assert await repairs(ours) == []
