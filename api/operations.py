@@ -1,6 +1,7 @@
 """``/v1/operations`` and ``/v1/events``."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -20,6 +21,8 @@ from cks.domain.refusals import TooLate
 
 LIST = "/v1/operations"
 ONE = "/v1/operations/{operation_id}"
+ERAS = Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC))
+Instant = Annotated[AwareDatetime, ERAS]
 
 
 class OperationQuery(PageQuery):
@@ -31,8 +34,8 @@ class OperationQuery(PageQuery):
     resource_id: UUID | None = None
     cluster_id: UUID | None = None
     created_by: UUID | None = None
-    created_after: AwareDatetime | None = None
-    created_before: AwareDatetime | None = None
+    created_after: Instant | None = None
+    created_before: Instant | None = None
 
 
 async def list_operations(call: Call[None, OperationQuery]) -> Reply:

@@ -3,7 +3,6 @@
 ``type`` points at the page that explains the code; ``code`` is what programs compare.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
@@ -105,17 +104,16 @@ def status_of(kind: type[Declined]) -> int:
 def problem_of(refusal: Declined, request_id: str) -> Problem:
     status, title = STATUS[type(refusal)]
     faults = refusal.faults if isinstance(refusal, refusals.Invalid) else ()
-    members: Mapping[str, Any] = refusal.members
-    return Problem(
-        type=f"{DOCS}{refusal.code}",
-        title=title,
-        status=status,
-        detail=refusal.detail,
-        code=refusal.code,
-        request_id=request_id,
-        errors=[FieldProblem(pointer=f.pointer, code=f.code, detail=f.detail) for f in faults],
-        **members,
-    )
+    own: dict[str, Any] = {
+        "type": f"{DOCS}{refusal.code}",
+        "title": title,
+        "status": status,
+        "detail": refusal.detail,
+        "code": refusal.code,
+        "request_id": request_id,
+        "errors": [FieldProblem(pointer=f.pointer, code=f.code, detail=f.detail) for f in faults],
+    }
+    return Problem(**{**refusal.members, **own})
 
 
 def answer_of(refusal: Declined, request_id: str) -> web.Response:

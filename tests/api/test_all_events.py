@@ -50,6 +50,7 @@ async def test_it_resumes_after_any_event_with_nothing_lost(
         await stories.of(await client.order()).complete()
     async with client.stream(PATH, BEGINNING) as stream:
         whole = await some(stream, 4)
+    print([e.id for e in whole])
     for seen in range(3):
         async with client.stream(PATH, whole[seen].id) as stream:
             assert await some(stream, 3 - seen) == whole[seen + 1 :]

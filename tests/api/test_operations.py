@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from cks.db.models.operations import OperationClaim
 from cks.db.session import Database
+from cks.db.tenants import Founded
 from tests.api.client import CLUSTERS, Client
 from tests.api.story import Stories
 
@@ -24,7 +25,7 @@ async def listed(client: Client, **query: str) -> list[str]:
 
 
 async def test_each_filter_finds_what_fits(
-    client: Client, stories: Stories, founded_user: UUID
+    client: Client, stories: Stories, founded: Founded
 ) -> None:
     first, second = await client.order(), await client.order()
     await stories.of(first).complete()
@@ -37,16 +38,10 @@ async def test_each_filter_finds_what_fits(
     assert await listed(client, resource_type="node_pool") == []
     assert await listed(client, resource_id=second["resource_id"]) == [second["id"]]
     assert await listed(client, cluster_id=first["cluster_id"]) == [first["id"]]
-    assert await listed(client, created_by=str(founded_user)) == both
+    assert await listed(client, created_by=str(founded.user_id)) == both
     assert await listed(client, created_by=str(uuid4())) == []
     assert await listed(client, created_after=second["created_at"]) == []
     assert await listed(client, created_before=second["created_at"]) == [first["id"]]
-
-
-@pytest.fixture
-async def founded_user(client: Client) -> UUID:
-    """Who the client is."""
-    return UUID((await client.order())["created_by"]["id"])
 
 
 @pytest.mark.parametrize(
