@@ -75,7 +75,9 @@ def _estimate(operation: Operation, moment: Moment, pace: float) -> datetime | N
     if moment["phase"] not in ("waiting", "forward"):
         return None
     planned = expected_seconds((step["name"], step["weight"]) for step in moment["steps"])
-    return operation.started_at + timedelta(seconds=planned / pace)
+    began = moment["started_at"]
+    start = datetime.fromisoformat(began) if began else operation.created_at
+    return start + timedelta(seconds=planned / pace)
 
 
 def cluster_body(view: ClusterView) -> ClusterBody:

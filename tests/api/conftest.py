@@ -19,7 +19,7 @@ from api.relay import Relay
 from cks import catalogue, engine
 from cks.db import tenants
 from cks.db.session import Database, Dispatch
-from cks.db.tenants import Founded
+from cks.db.tenants import Founded, NewTenant
 from cks.settings import Settings
 from tests.api.client import Client
 from tests.api.story import Stories
@@ -77,6 +77,12 @@ async def stranger(around: Surroundings, owner: AsyncEngine) -> AsyncIterator[Cl
 async def client(stranger: Client, founded: Founded) -> Client:
     """The admin of a fresh tenant."""
     return replace(stranger, token=founded.token)
+
+
+async def admin_of_another(stranger: Client, urls: Urls) -> Client:
+    """Return the admin of one more tenant."""
+    made = await tenants.create_tenant(urls.owner, NewTenant("another", f"{uuid4()}@a.test"))
+    return replace(stranger, token=made.token)
 
 
 @pytest.fixture

@@ -1,18 +1,16 @@
 """Server-sent events of all of a tenant's operations."""
 
 import asyncio
-from dataclasses import replace
-from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cks.db import tenants
 from cks.db.models.users import UserToken
-from cks.db.tenants import Founded, NewTenant
+from cks.db.tenants import Founded
 from cks.domain.tokens import digest_of
 from tests.api.client import Client, Event, Stream
+from tests.api.conftest import admin_of_another
 from tests.api.story import Stories
 from tests.conftest import Urls
 
@@ -50,15 +48,32 @@ async def test_it_resumes_after_any_event_with_nothing_lost(
         await stories.of(await client.order()).complete()
     async with client.stream(PATH, BEGINNING) as stream:
         whole = await some(stream, 4)
-    print([e.id for e in whole])
     for seen in range(3):
         async with client.stream(PATH, whole[seen].id) as stream:
             assert await some(stream, 3 - seen) == whole[seen + 1 :]
 
 
+@pytest.mark.xfail(reason="ORDER BY xid sorts the text, not the number (cks/db/events.py)")
+async def test_transactions_are_numbers_of_any_length(
+    client: Client, owner: AsyncEngine, stories: Stories
+) -> None:
+    operation = await client.order()
+    for fraction in (0.3, 0.6):
+        await stories.of(operation).advance(fraction)
+    renumber = sa.text(
+        "UPDATE operation_events SET xid = CAST(CAST(:xid AS text) AS xid8)"
+        " WHERE operation_id = :id AND seq = :n"
+    )
+    async with owner.begin() as connection:
+        for n, xid in ((1, 9), (2, 10), (3, 100)):
+            await connection.execute(renumber, {"xid": str(xid), "id": operation["id"], "n": n})
+    async with client.stream(PATH, BEGINNING) as stream:
+        told = await some(stream, 3)
+    assert [place(event)[0] for event in told] == [9, 10, 100]
+
+
 async def test_it_says_nothing_of_another_tenant(client: Client, urls: Urls) -> None:
-    founded = await tenants.create_tenant(urls.owner, NewTenant("other", f"{uuid4()}@o.test"))
-    other = replace(client, token=founded.token)
+    other = await admin_of_another(client, urls)
     async with client.stream(PATH, BEGINNING) as stream:
         theirs, ours = await other.order(), await client.order()
         (event,) = await some(stream, 1)

@@ -1,17 +1,15 @@
 """Ordering clusters, and seeing them."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cks.db import tenants
 from cks.db.models.tenants import Quota
-from cks.db.tenants import NewTenant
 from tests.api.client import CLUSTERS, Client, order, pool
+from tests.api.conftest import admin_of_another
 from tests.api.story import Stories
 from tests.conftest import Urls
 
@@ -85,16 +83,13 @@ async def test_a_name_is_given_once(client: Client) -> None:
 
 
 async def test_a_name_is_given_once_also_to_many_who_ask_together(client: Client) -> None:
-    answers = await asyncio.gather(
-        *(client.post(CLUSTERS, order(name="prod")) for _ in range(10))
-    )
+    answers = await asyncio.gather(*(client.post(CLUSTERS, order(name="prod")) for _ in range(10)))
     assert sorted(answer.status for answer in answers) == [202] + [409] * 9
     assert {answer.code for answer in answers if answer.status == 409} == {"name_taken"}
 
 
 async def test_a_name_is_free_in_another_tenant(client: Client, urls: Urls) -> None:
-    founded = await tenants.create_tenant(urls.owner, NewTenant("other", f"{uuid4()}@o.test"))
-    other = replace(client, token=founded.token)
+    other = await admin_of_another(client, urls)
     ids = {(await one.order(name="prod"))["resource_id"] for one in (client, other)}
     assert {(await one.get(f"{CLUSTERS}/name:prod")).body["id"] for one in (client, other)} == ids
 

@@ -37,7 +37,6 @@ Ids = dict[str, str]
 class Company:
     """A tenant with a cluster: its people, and the ids of what it has."""
 
-    founded: Founded
     admin: Client
     viewer: Client
     nobody: Client
@@ -60,18 +59,19 @@ async def company(urls: Urls, owner: AsyncEngine, stranger: Client) -> Company:
     async with owner.begin() as connection:
         role = {"id": uuid7(), "tenant_id": founded.tenant_id, "name": "nobody"}
         await connection.execute(sa.insert(RbacRole).values(**role))
-    others = []
-    for role_name in ("viewer", "nobody"):
-        address = f"{uuid4()}@c.test"
-        joined = await tenants.create_user(urls.owner, str(founded.tenant_id), address, role_name)
-        others.append(replace(stranger, token=joined.token))
     admin = replace(stranger, token=founded.token)
     operation = await admin.order()
     cluster = (await admin.get(f"/v1/clusters/{operation['resource_id']}")).body
     pool = cluster["node_pools"][0]
     ids = {"operation_id": operation["id"], "cluster_id": cluster["id"], "node_pool_id": pool["id"]}
     names = {"cluster_id": f"name:{cluster['name']}", "node_pool_id": f"name:{pool['name']}"}
-    return Company(founded, admin, *others, ids, names)
+    viewer, nobody = [await someone(urls, stranger, founded, role) for role in ("viewer", "nobody")]
+    return Company(admin, viewer, nobody, ids, names)
+
+
+async def someone(urls: Urls, stranger: Client, founded: Founded, role: str) -> Client:
+    of = (str(founded.tenant_id), f"{uuid4()}@c.test", role)
+    return replace(stranger, token=(await tenants.create_user(urls.owner, *of)).token)
 
 
 def unknown() -> Ids:
@@ -124,7 +124,7 @@ def probes(ours: Company, theirs: Company) -> list[tuple[Ids, Ids]]:
     return [
         (theirs.ids, nobodys),
         ({**theirs.ids, **theirs.names}, {**nobodys, **named}),
-        ({**ours.ids, "node_pool_id": strange}, {**ours.ids, **{"node_pool_id": str(uuid4())}}),
+        ({**ours.ids, "node_pool_id": strange}, {**ours.ids, "node_pool_id": str(uuid4())}),
     ]
 
 

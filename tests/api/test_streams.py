@@ -100,7 +100,8 @@ async def test_many_who_listen_all_hear_the_same(client: Client, stories: Storie
     await story.complete()
     heard = await asyncio.gather(*listeners)
     assert [event.id for event in heard[0]] == ["1", "2", "3", "4", "5", "6"]
-    assert all(one == heard[0] for one in heard)
+    for one in heard:
+        assert one == heard[0]
 
 
 async def test_a_cancel_is_told_to_who_listens(client: Client) -> None:
