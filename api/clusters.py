@@ -1,6 +1,5 @@
 """``/v1/clusters`` and their node pools."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from aiohttp import web
@@ -23,21 +22,14 @@ from api.pages import PageQuery, cut_of, token_of
 from api.reading import Query, id_or_name_in, only
 from api.replays import started
 from api.showing import cluster_body, etag_of, node_pool_body
-from cks.catalogue import Catalogue
 from cks.db import clusters
 from cks.db.clusters import ClusterFilter
-from cks.domain import versions
 from cks.domain.clusters import (
-    DEFAULT_POD_CIDR,
-    DEFAULT_SERVICE_CIDR,
     ClusterWish,
     PoolWish,
-    check_networking,
-    check_pools,
 )
 from cks.domain.refusals import (
     Fault,
-    Invalid,
     NameTaken,
     NotAvailableYet,
     NotBuiltYet,
@@ -85,37 +77,22 @@ async def create_cluster(call: Call[NewCluster, StartQuery]) -> Reply:
     whatever dies next.
     """
     _refuse_plan(call.request)
-    wish = wish_of(call.body, call.around.catalogue)
+    wish = wish_of(call.body)
     return await started(call, await clusters.order(call.session, call.caller, wish))
 
 
-def wish_of(body: NewCluster, catalogue: Catalogue) -> ClusterWish:
-    """Return what is asked, every choice made; raise ``Invalid`` with all that is wrong."""
-    asked = body.networking
-    pods = DEFAULT_POD_CIDR if asked.pod_cidr is None else asked.pod_cidr
-    services = DEFAULT_SERVICE_CIDR if asked.service_cidr is None else asked.service_cidr
-    version = versions.resolve(catalogue.minors, body.version, datetime.now(UTC).date())
-    faults = [*check_networking(pods, services), *_pool_faults(body, catalogue)]
-    if isinstance(version, Fault) or faults:
-        raise Invalid([*([version] if isinstance(version, Fault) else []), *faults])
+def wish_of(body: NewCluster) -> ClusterWish:
+    """Return what is asked; its validation has made every choice."""
+    ranges = body.networking
     pools = tuple(_pool_wish(pool) for pool in body.node_pools)
-    return ClusterWish(body.name, version, pods, services, body.tags, pools)
-
-
-def _pool_faults(body: NewCluster, catalogue: Catalogue) -> list[Fault]:
-    pools = body.node_pools
-    sizes = [(pool.name, pool.node_count, pool.min_nodes, pool.max_nodes) for pool in pools]
-    offered = [kind.name for kind in catalogue.instance_types]
-    unknown = [
-        Fault(
-            f"/node_pools/{place}/instance_type",
-            "unknown_instance_type",
-            f"{pool.instance_type} is unknown; choose one of {', '.join(offered)}",
-        )
-        for place, pool in enumerate(pools)
-        if pool.instance_type not in offered
-    ]
-    return check_pools(sizes) + unknown
+    return ClusterWish(
+        name=body.name,
+        version=str(body.version),
+        pod_cidr=ranges.pod_cidr,
+        service_cidr=ranges.service_cidr,
+        tags=body.tags,
+        pools=pools,
+    )
 
 
 def _pool_wish(pool: NewNodePool) -> PoolWish:

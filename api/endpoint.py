@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from api.door import Door
 from api.keys import Surroundings
 from api.problems import DatabaseAway, NotJson, TooLarge, WrongContentType
-from api.reading import Query
+from api.reading import Query, Strict
 from cks.db.session import Session
 from cks.domain import refusals
 from cks.domain.access import Caller
@@ -88,7 +88,7 @@ class Endpoint:
     summary: str
     answers: type[BaseModel]
     status: int = 200
-    body: type[BaseModel] | None = None
+    body: type[Strict] | None = None
     query: type[Query] = Query
     refuses: tuple[type[Declined], ...] = ()
     stream: str | None = None

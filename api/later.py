@@ -96,6 +96,14 @@ LATER: dict[str, str] = {
 """Path → the methods that it will have."""
 
 
+OPEN = ("/reference", "/auth/login", "/auth/callback", "/auth/logout")
+"""GET, for everybody: they will come before there is a token."""
+
+
+async def answer_everybody(_: web.Request) -> web.StreamResponse:
+    raise NotBuiltYet("This part of the API is not available yet.")
+
+
 async def answer_later(request: web.Request) -> web.StreamResponse:
     """Refuse, to whoever has a living token."""
     around = request.app[AROUND]
@@ -105,8 +113,9 @@ async def answer_later(request: web.Request) -> web.StreamResponse:
 
 def routes() -> list[web.RouteDef]:
     """Return the routes that answer 501."""
-    return [
+    known = [
         web.route(method, path, answer_later)
         for path, methods in LATER.items()
         for method in methods.split()
     ]
+    return known + [web.route("GET", path, answer_everybody) for path in OPEN]

@@ -7,8 +7,9 @@ is not UTF-8, or has half a surrogate pair in it, is no JSON text (RFC 8259).
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 from aiohttp import web
@@ -28,6 +29,7 @@ from cks.domain.refusals import Fault, Invalid, NotAvailableYet, NotFound
 LONGEST_BODY = 1 << 20
 JSON_TYPES = ("application/json", "application/merge-patch+json")
 NOT_YET = "not_available_yet"
+RULE, FAULTS = "rule", "faults"
 LATER_FIELDS = frozenset(
     (
         "maintenance_window",
@@ -61,12 +63,18 @@ ZERO = re.compile(r"(?<!\\)(\\\\)*\\u0000")
 """U+0000 as JSON writes it, not a text that spells this."""
 
 Model = TypeVar("Model", bound=BaseModel)
+Judged = TypeVar("Judged", bound="Strict")
 
 
 class Strict(BaseModel):
     """A body: unknown fields are refused, and nothing is coerced."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @classmethod
+    def rules(cls, text: Mapping[str, object]) -> list[Fault]:  # noqa: ARG003  (most have none)
+        """Name what is wrong between fields, in a body that may have wrong ones too."""
+        return []
 
 
 class Query(BaseModel):
@@ -100,17 +108,45 @@ def only(*, built: object) -> AfterValidator:
     return AfterValidator(check)
 
 
-async def body_of(request: web.Request, model: type[Model] | None) -> Model | None:
-    """Read and judge the body; all wrong fields are named at once."""
+def below(place: str, faults: Sequence[Fault]) -> list[Fault]:
+    """Return a rule's faults as those of the field at ``place``."""
+    return [replace(fault, pointer=place + fault.pointer) for fault in faults]
+
+
+def demand(faults: Sequence[Fault]) -> None:
+    """Raise a rule's faults from within a validator; pointers begin at the field judged."""
+    if faults:
+        raise PydanticCustomError(RULE, "breaks a rule", {FAULTS: faults})
+
+
+async def text_of(request: web.Request, model: type[Model] | None) -> object:
+    """Read the body as JSON; ``None`` where there is none and none is needed."""
     raw = await _raw(request)
+    return _parse(request, raw) if raw or model else None
+
+
+def body_of(
+    text: object, model: type[Judged] | None, knowledge: Mapping[str, object]
+) -> Judged | None:
+    """Judge a body; all wrong fields are named at once.
+
+    ``knowledge`` is what rules need to know that stands in no body (the catalogue).
+    """
     if model is None:
-        if raw and _parse(request, raw) != {}:
+        if text not in (None, {}):
             raise Invalid([Fault("", "unexpected_body", "this call takes no body")])
         return None
+    made, faults = None, list[Fault]()
     try:
-        return model.model_validate(_parse(request, raw))
+        made = model.model_validate(text, context=dict(knowledge))
     except ValidationError as error:
-        raise _invalid(error, _pointer) from error
+        faults = _faults_of(error, _pointer)
+    if isinstance(text, dict):
+        named = {fault.pointer for fault in faults}
+        faults += [fault for fault in model.rules(text) if fault.pointer not in named]
+    if faults:
+        raise _invalid(faults)
+    return made
 
 
 async def _raw(request: web.Request) -> bytes:
@@ -155,7 +191,7 @@ def query_of(request: web.Request, model: type[Model]) -> Model:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise _invalid(error, _parameter) from error
+        raise _invalid(_faults_of(error, _parameter)) from error
 
 
 Place = Sequence[str | int]
@@ -171,10 +207,21 @@ def _parameter(place: Place) -> str:
     return f"?{place[0]}" if place else "?"
 
 
-def _invalid(error: ValidationError, locate: Callable[[Place], str]) -> Invalid:
-    faults = [_fault(detail, locate) for detail in error.errors(include_url=False)]
+def _faults_of(error: ValidationError, locate: Callable[[Place], str]) -> list[Fault]:
+    details = error.errors(include_url=False)
+    return [fault for detail in details for fault in _faults(detail, locate)]
+
+
+def _invalid(faults: Sequence[Fault]) -> Invalid:
     kind = NotAvailableYet if any(fault.code == NOT_YET for fault in faults) else Invalid
     return kind(faults)
+
+
+def _faults(error: ErrorDetails, locate: Callable[[Place], str]) -> list[Fault]:
+    """Return what one of Pydantic's errors says; a rule's may be several."""
+    if error["type"] != RULE:
+        return [_fault(error, locate)]
+    return below(locate(error["loc"]), error["ctx"][FAULTS])
 
 
 def _fault(error: ErrorDetails, locate: Callable[[Place], str]) -> Fault:
@@ -204,7 +251,6 @@ def id_or_name_in(request: web.Request, name: str) -> UUID | str:
     return text
 
 
-def canonical(request_body: BaseModel | None, query_string: str) -> bytes:
+def canonical(text: object, query_string: str) -> bytes:
     """Return the bytes that make two requests the same, whatever their white space."""
-    body: dict[str, Any] = request_body.model_dump(mode="json") if request_body else {}
-    return json.dumps([body, query_string], sort_keys=True).encode()
+    return json.dumps([text, query_string], sort_keys=True).encode()

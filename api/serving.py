@@ -8,6 +8,7 @@ in the activity log are one transaction; a refused change is logged in one of it
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +20,7 @@ from api.endpoint import Call, Endpoint, Reply, Visit
 from api.keys import AROUND, REQUEST_ID, Surroundings
 from api.metrics import measured
 from api.problems import Bug, DatabaseAway, MethodNotAllowed, answer_of, status_of
-from api.reading import body_of, canonical, query_of
+from api.reading import body_of, canonical, query_of, text_of
 from api.replays import key_of, replay, until_when
 from cks.db import activity, idempotency
 from cks.db.activity import Deed
@@ -28,6 +29,7 @@ from cks.domain.access import Caller
 from cks.domain.refusals import (
     Declined,
     Forbidden,
+    Invalid,
     NotFound,
     OperationConflict,
     Unauthenticated,
@@ -102,21 +104,20 @@ async def _visited(
     endpoint: Endpoint, request: web.Request, door: Door, around: Surroundings
 ) -> Reply | web.StreamResponse:
     assert endpoint.wait is not None  # noqa: S101  (``serve`` chose)
-    judged = await _read(endpoint, request)
+    said = await _read(endpoint, request, around)
     async with door.open():
-        query = _accepted(judged)[1]
-    return await endpoint.wait(Visit(request, door, query, around))
+        said.check()
+    return await endpoint.wait(Visit(request, door, said.query, around))
 
 
 async def _acted(
     endpoint: Endpoint, request: web.Request, door: Door, around: Surroundings
 ) -> Reply:
-    judged = await _read(endpoint, request)
+    said = await _read(endpoint, request, around)
     async with door.open() as (session, caller):
-        body, query = _accepted(judged)
-        call = Call(request, caller, session, body, query, around)
+        call = Call(request, caller, session, said.body, said.query, around)
         try:
-            reply = await _once(endpoint, call)
+            reply = await _once(endpoint, call, said)
         except OperationConflict as conflict:
             conflict.members |= await until_when(call, conflict)
             raise
@@ -125,37 +126,56 @@ async def _acted(
     return reply
 
 
-Judged = tuple[BaseModel | None, Any] | Declined
+@dataclass(slots=True)
+class Said:
+    """What a request said, and the verdict on it, kept until the caller is known.
+
+    ``text`` is the body as it came: what makes a repeated request the same.
+    """
+
+    text: object = None
+    body: BaseModel | None = None
+    query: Any = None
+    verdict: Declined | None = None
+
+    def check(self) -> None:
+        """Raise the verdict, if it was against the request."""
+        if self.verdict:
+            raise self.verdict
 
 
-async def _read(endpoint: Endpoint, request: web.Request) -> Judged:
-    """Read body and query; a refusal is kept until the caller is known."""
+async def _read(endpoint: Endpoint, request: web.Request, around: Surroundings) -> Said:
+    said = Said()
     try:
-        query = query_of(request, endpoint.query)
-        body = await body_of(request, endpoint.body) if endpoint.mutates else None
+        if endpoint.mutates:
+            said.text = await text_of(request, endpoint.body)
+        said.query = query_of(request, endpoint.query)
+        said.body = body_of(said.text, endpoint.body, {"catalogue": around.catalogue})
     except Declined as refusal:
-        return refusal
-    return body, query
+        said.verdict = refusal
+    return said
 
 
-def _accepted(judged: Judged) -> tuple[BaseModel | None, Any]:
-    if isinstance(judged, Declined):
-        raise judged
-    return judged
+async def _once(endpoint: Endpoint, call: Call[Any, Any], said: Said) -> Reply:
+    """Decide the request; one that came before under the same key gets its operation.
 
-
-async def _once(endpoint: Endpoint, call: Call[Any, Any]) -> Reply:
-    """Decide the request; one that came before under the same key gets its operation."""
+    The key comes before the verdict: what was acceptable then may no longer be on offer.
+    """
     assert endpoint.act is not None  # noqa: S101  (``serve`` chose)
-    if not endpoint.mutates:
-        return await endpoint.act(call)
-    body = canonical(call.body, call.request.query_string)
-    keyed = key_of(call.request, call.caller, body)
+    keyed = None
+    if endpoint.mutates and (said.verdict is None or isinstance(said.verdict, Invalid)):
+        body = canonical(said.text, call.request.query_string)
+        keyed = key_of(call.request, call.caller, body)
     before = await idempotency.reserve(call.session, keyed) if keyed else None
-    reply = await (replay(call, before) if before else endpoint.act(call))
+    if before:
+        reply = await replay(call, before)
+    else:
+        said.check()
+        reply = await endpoint.act(call)
     if keyed and before is None and reply.operation_id:
         await idempotency.remember(call.session, keyed, reply.operation_id)
-    await _log_success(endpoint, call.session, call.caller, reply)
+    if endpoint.mutates:
+        await _log_success(endpoint, call.session, call.caller, reply)
     return reply
 
 

@@ -46,18 +46,19 @@ def postgres(prefer: Path | None = None) -> Iterator[Postgres]:
                 server.command(*QUICK), user=server.user, cwd=server.data, stdout=log, stderr=log
             )
         try:
-            await_port(server.port, process)
+            await_server(server, process)
             yield server
         finally:
             process.send_signal(signal.SIGINT)  # at once, whoever is still connected
             process.wait(STARTING_SECONDS)
 
 
-def await_port(port: int, process: subprocess.Popen[bytes]) -> None:
+def await_server(server: Postgres, process: subprocess.Popen[bytes]) -> None:
+    """Wait until it takes connections: an open port may still be starting up."""
+    ask = [str(server.bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(server.port)]
     deadline = time.monotonic() + STARTING_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+        if subprocess.run(ask, check=False).returncode == 0:
+            return
         time.sleep(0.05)
-    raise RuntimeError(f"PostgreSQL does not listen on port {port}")
+    raise RuntimeError(f"PostgreSQL does not answer on port {server.port}")

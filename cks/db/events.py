@@ -23,6 +23,7 @@ from cks.domain.operations import (
     LIVE,
     ErrorMoment,
     Moment,
+    OperationStatus,
     StepMoment,
     cancel_moment,
     phase_of,
@@ -47,7 +48,7 @@ SELECT seq, event FROM operation_events
  WHERE operation_id = :operation AND seq > :after ORDER BY seq LIMIT :limit
 """)
 OF_ALL = sa.text("""
-SELECT xid::text AS xid, id, operation_id, event FROM operation_events
+SELECT xid::text AS transaction, id, operation_id, event FROM operation_events
  WHERE (xid, id) > (CAST(CAST(:xid AS text) AS xid8), CAST(:id AS bigint))
    AND xid < pg_snapshot_xmin(pg_current_snapshot())
  ORDER BY xid, id LIMIT :limit
@@ -108,8 +109,9 @@ def moment_of(operation: Operation, steps: Sequence[OperationStep]) -> Moment:
 
 
 def _was_taken(operation: Operation) -> bool:
-    """Say whether a run ever took it; until then ``started_at`` holds the acceptance."""
-    return operation.started_at > operation.created_at
+    """Say whether it ever began; until then ``started_at`` holds the acceptance."""
+    done = operation.status is OperationStatus.COMPLETED
+    return done or operation.started_at > operation.created_at
 
 
 def _reason(operation: Operation) -> str | None:
@@ -170,7 +172,7 @@ async def events_of_all(
     """Return the tenant's events after a position; what may still be overtaken waits."""
     names = {"xid": str(after.xid), "id": after.id, "limit": limit}
     rows = await session.execute(OF_ALL, names)
-    return [Told(row.operation_id, Position(int(row.xid), row.id), row.event) for row in rows]
+    return [Told(r.operation_id, Position(int(r.transaction), r.id), r.event) for r in rows]
 
 
 async def horizon(session: AsyncSession) -> Position:

@@ -105,16 +105,16 @@ class ClusterOrder:
 
 
 def check_networking(pod_cidr: str, service_cidr: str) -> list[Fault]:
-    """Name what is wrong with a cluster's two address ranges; nothing: an empty list."""
+    """Name what is wrong with a cluster's two address ranges; pointers begin at the pair."""
     faults: list[Fault] = []
     parsed = [
-        _parse_cidr("/networking/pod_cidr", pod_cidr, faults),
-        _parse_cidr("/networking/service_cidr", service_cidr, faults),
+        _parse_cidr("/pod_cidr", pod_cidr, faults),
+        _parse_cidr("/service_cidr", service_cidr, faults),
     ]
     pods, services = parsed
     if pods and services and pods.overlaps(services):
         detail = f"{services} overlaps the pods' {pods}"
-        faults.append(Fault("/networking/service_cidr", "overlapping_cidr", detail))
+        faults.append(Fault("/service_cidr", "overlapping_cidr", detail))
     return faults
 
 
@@ -134,20 +134,21 @@ def _parse_cidr(pointer: str, text: str, faults: list[Fault]) -> IPv4Network | N
     return network
 
 
-def check_pools(pools: Sequence[tuple[str, int, int, int]]) -> list[Fault]:
-    """Name what is wrong with pools of ``(name, node_count, min_nodes, max_nodes)``."""
+def check_pools(pools: Sequence[tuple[str | None, int]]) -> list[Fault]:
+    """Name what is wrong with pools of ``(name, node_count)`` side by side.
+
+    A pool without a name (``None``) is another rule's matter.
+    """
     faults: list[Fault] = []
-    names: set[str] = set()
-    for place, (name, count, least, most) in enumerate(pools):
-        at = f"/node_pools/{place}"
-        if name in names:
-            faults.append(Fault(f"{at}/name", "duplicate_name", f"two pools are named {name}"))
+    names: set[str | None] = set()
+    for place, (name, _) in enumerate(pools):
+        if name in names and name is not None:
+            faults.append(Fault(f"/{place}/name", "duplicate_name", f"two pools are named {name}"))
         names.add(name)
-        faults += check_pool_size(at, count, least, most)
-    total = sum(count for _, count, _, _ in pools)
+    total = sum(count for _, count in pools)
     if total > MAX_NODES_PER_CLUSTER:
         detail = f"{total} nodes; a cluster has at most {MAX_NODES_PER_CLUSTER}"
-        faults.append(Fault("/node_pools", "too_many_nodes", detail))
+        faults.append(Fault("", "too_many_nodes", detail))
     return faults
 
 

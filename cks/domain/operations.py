@@ -104,7 +104,7 @@ def check_heading(heading: Heading, ending: Ending | None) -> None:
 def check_cancel(status: OperationStatus) -> None:
     """Raise ``TooLate`` unless there is something to cancel, or it was cancelled before."""
     if status in (OperationStatus.COMPLETED, OperationStatus.FAILED):
-        raise TooLate(f"The operation has already {status}.", members={"status": status})
+        raise TooLate(f"The operation has already {status}.", members={"operation_status": status})
 
 
 def phase_of(status: OperationStatus, ending: Ending | None) -> Phase:

@@ -53,7 +53,6 @@ async def test_it_resumes_after_any_event_with_nothing_lost(
             assert await some(stream, 3 - seen) == whole[seen + 1 :]
 
 
-@pytest.mark.xfail(reason="ORDER BY xid sorts the text, not the number (cks/db/events.py)")
 async def test_transactions_are_numbers_of_any_length(
     client: Client, owner: AsyncEngine, stories: Stories
 ) -> None:

@@ -19,7 +19,7 @@ from cks.db.tenants import Founded, NewTenant
 from cks.dev.postgres import Postgres
 from tests.api.client import CLUSTERS, Answer, Client, order
 from tests.api.conftest import serving, surroundings
-from tests.servers import PASSWORD, QUICK, await_port, postgres
+from tests.servers import PASSWORD, QUICK, await_server, postgres
 
 NOWHERE = "postgresql://cks_app:x@127.0.0.1:1/postgres"
 
@@ -86,7 +86,7 @@ class Mortal:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        await_port(self.server.port, self.own)
+        await_server(self.server, self.own)
 
 
 def zombie(pid: int) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.later import LATER
+from api.later import LATER, OPEN
 from api.routes import ENDPOINTS
 from tests.api.client import Client
 
@@ -41,3 +41,9 @@ def test_none_is_built_already() -> None:
 async def test_a_bad_token_is_refused_there_too(stranger: Client, token: str) -> None:
     answer = await stranger.get("/v1/me", Authorization=f"Bearer {token}")
     assert answer.status == 401
+
+
+@pytest.mark.parametrize("path", OPEN)
+async def test_what_comes_before_a_token_asks_for_none(stranger: Client, path: str) -> None:
+    answer = await stranger.get(path)
+    assert (answer.status, answer.code) == (501, "not_available_yet")

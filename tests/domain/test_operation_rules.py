@@ -99,7 +99,7 @@ def test_an_operation_that_was_not_turned_back_goes_either_way(heading: Heading)
 def test_it_is_too_late_to_cancel_what_completed_or_failed(status: OperationStatus) -> None:
     with pytest.raises(TooLate) as caught:
         check_cancel(status)
-    assert caught.value.members == {"status": status}
+    assert caught.value.members == {"operation_status": status}
 
 
 def test_cancelling_twice_is_harmless() -> None:
