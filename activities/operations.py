@@ -40,10 +40,12 @@ class Operations:
         """Close the way forward.  Return whether there is anything to undo.
 
         Nothing was done for an operation that is still pending: the first step takes it.
+        The first reason stays, and so does the step that it names.
         """
         async with self._ownership.of(retreat.operation, Heading.BACK) as (session, operation):
+            turning = operation.ending is None
             await operations.turn_back(session, operation, retreat.reason)
-            if retreat.step:
+            if retreat.step and turning:
                 steps.fail(await steps.find(session, operation.id, retreat.step))
             await events.record(session, operation)
             return operation.status is OperationStatus.RUNNING

@@ -1,8 +1,6 @@
 """Steps that make, and unmake, the parts of a cluster.  Each has one effect and converges."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from uuid import UUID
 
 from temporalio import activity
 
@@ -10,8 +8,14 @@ from activities.refusals import refusing
 from activities.steps import Attempt, Steps
 from cks.db import building
 from cks.db.session import Session
-from cks.domain.clusters import ClusterOrder, PoolOrder, SeenNode
-from cks.domain.plans import ADD_ONS, CONTROL_PLANE, NETWORK, VERIFY, pool_step
+from cks.domain.clusters import (
+    ClusterPart,
+    NetworkPart,
+    PoolOrder,
+    PoolPart,
+    SeenNode,
+    WholePart,
+)
 from cks.providers.base import (
     AddonsSpec,
     ControlPlaneSpec,
@@ -26,14 +30,6 @@ from cks.providers.base import (
 ABSENT = PoolObserved(State.ABSENT, "", 0, ())
 
 
-@dataclass(frozen=True, slots=True)
-class PoolStep:
-    """The step of one pool of an order."""
-
-    order: ClusterOrder
-    pool_id: UUID
-
-
 class Provisioning:
     """Ensures, then observes until converged.  Run twice, it acts once."""
 
@@ -43,92 +39,92 @@ class Provisioning:
 
     @activity.defn
     @refusing
-    async def create_network(self, order: ClusterOrder) -> None:
-        async with self._steps.forward(order.operation, NETWORK) as attempt:
-            spec = NetworkSpec(order.cluster_id, order.version, order.pod_cidr, order.service_cidr)
+    async def create_network(self, part: NetworkPart) -> None:
+        async with self._steps.forward(part) as attempt:
+            spec = NetworkSpec(part.cluster_id, part.version, part.pod_cidr, part.service_cidr)
             await self._provider.ensure_network(spec, attempt.fence)
-            await self._until(order, lambda seen: seen.network is State.READY, attempt)
+            await self._until(part, lambda seen: seen.network is State.READY, attempt)
             await attempt.complete()
 
     @activity.defn
     @refusing
-    async def delete_network(self, order: ClusterOrder) -> None:
-        async with self._steps.back(order.operation, NETWORK) as undoing:
-            await self._provider.delete_network(order.cluster_id, undoing.fence)
-            await self._until(order, lambda seen: seen.network is State.ABSENT)
+    async def delete_network(self, part: NetworkPart) -> None:
+        async with self._steps.back(part) as undoing:
+            await self._provider.delete_network(part.cluster_id, undoing.fence)
+            await self._until(part, lambda seen: seen.network is State.ABSENT)
 
     @activity.defn
     @refusing
-    async def create_control_plane(self, order: ClusterOrder) -> None:
-        async with self._steps.forward(order.operation, CONTROL_PLANE) as attempt:
-            spec = ControlPlaneSpec(order.cluster_id, order.version)
+    async def create_control_plane(self, part: ClusterPart) -> None:
+        async with self._steps.forward(part) as attempt:
+            spec = ControlPlaneSpec(part.cluster_id, part.version)
             await self._provider.ensure_control_plane(spec, attempt.fence)
-            seen = await self._until(order, lambda seen: _serves(seen, order.version), attempt)
+            seen = await self._until(part, lambda seen: _serves(seen, part.version), attempt)
 
             async def publish(session: Session) -> None:
                 endpoint = seen.control_plane.endpoint
-                await building.set_endpoint(session, order.cluster_id, endpoint)
+                await building.set_endpoint(session, part.cluster_id, endpoint)
 
             await attempt.complete(publish)
 
     @activity.defn
     @refusing
-    async def delete_control_plane(self, order: ClusterOrder) -> None:
+    async def delete_control_plane(self, part: ClusterPart) -> None:
         """Delete it, and the add-ons that live in it."""
-        async with self._steps.back(order.operation, CONTROL_PLANE) as undoing:
-            await self._provider.delete_control_plane(order.cluster_id, undoing.fence)
-            await self._until(order, lambda seen: seen.control_plane.state is State.ABSENT)
+        async with self._steps.back(part) as undoing:
+            await self._provider.delete_control_plane(part.cluster_id, undoing.fence)
+            await self._until(part, lambda seen: seen.control_plane.state is State.ABSENT)
 
     @activity.defn
     @refusing
-    async def create_node_pool(self, step: PoolStep) -> None:
+    async def create_node_pool(self, part: PoolPart) -> None:
         """Ask for the pool's nodes, and tell of each that becomes ready."""
-        order, pool = step.order, step.order.pool(step.pool_id)
-        async with self._steps.forward(order.operation, pool_step(pool.name)) as attempt:
-            await self._provider.ensure_node_pool(_pool_spec(order, pool), attempt.fence)
-            async for seen in self._steps.watch(order.cluster_id, attempt):
+        pool = part.pool
+        async with self._steps.forward(part) as attempt:
+            await self._provider.ensure_node_pool(_pool_spec(part), attempt.fence)
+            async for seen in self._steps.watch(part.cluster_id, attempt):
                 now = seen.pools.get(pool.pool_id, ABSENT)
-                if _is_full(now, pool, order.version):
+                if _is_full(now, pool.node_count, part.version):
                     await attempt.complete(_showing(pool, now))
                     return
                 await attempt.advance(now.ready / pool.node_count, _showing(pool, now))
 
     @activity.defn
     @refusing
-    async def delete_node_pool(self, step: PoolStep) -> None:
-        order, pool = step.order, step.order.pool(step.pool_id)
-        async with self._steps.back(order.operation, pool_step(pool.name)) as undoing:
-            await self._provider.delete_node_pool(order.cluster_id, pool.pool_id, undoing.fence)
+    async def delete_node_pool(self, part: PoolPart) -> None:
+        pool = part.pool
+        async with self._steps.back(part) as undoing:
+            await self._provider.delete_node_pool(part.cluster_id, pool.pool_id, undoing.fence)
             await self._until(
-                order, lambda seen: seen.pools.get(pool.pool_id, ABSENT).state is State.ABSENT
+                part, lambda seen: seen.pools.get(pool.pool_id, ABSENT).state is State.ABSENT
             )
 
     @activity.defn
     @refusing
-    async def install_add_ons(self, order: ClusterOrder) -> None:
+    async def install_add_ons(self, part: ClusterPart) -> None:
         """Install what pods need; it lives in the control plane and goes with it."""
-        async with self._steps.forward(order.operation, ADD_ONS) as attempt:
-            spec = AddonsSpec(order.cluster_id, order.version)
+        async with self._steps.forward(part) as attempt:
+            spec = AddonsSpec(part.cluster_id, part.version)
             await self._provider.ensure_addons(spec, attempt.fence)
-            await self._until(order, lambda seen: seen.addons is State.READY, attempt)
+            await self._until(part, lambda seen: seen.addons is State.READY, attempt)
             await attempt.complete()
 
     @activity.defn
     @refusing
-    async def verify_cluster(self, order: ClusterOrder) -> None:
+    async def verify_cluster(self, part: WholePart) -> None:
         """Look once more at the whole: a node may have gone while the next came."""
-        async with self._steps.forward(order.operation, VERIFY) as attempt:
-            await self._until(order, lambda seen: _is_whole(seen, order), attempt)
+        async with self._steps.forward(part) as attempt:
+            await self._until(part, lambda seen: _is_whole(seen, part), attempt)
             await attempt.complete()
 
     async def _until(
         self,
-        order: ClusterOrder,
+        part: ClusterPart,
         so: Callable[[Observed], bool],
         attempt: Attempt | None = None,
     ) -> Observed:
         """Look until it is so, and return what was seen then."""
-        async for seen in self._steps.watch(order.cluster_id, attempt):
+        async for seen in self._steps.watch(part.cluster_id, attempt):
             if so(seen):
                 return seen
         raise AssertionError("a watch has no end of its own")
@@ -139,29 +135,30 @@ def _serves(seen: Observed, version: str) -> bool:
     return plane.state is State.READY and plane.version == version
 
 
-def _is_full(now: PoolObserved, pool: PoolOrder, version: str) -> bool:
-    as_asked = (now.desired, now.version) == (pool.node_count, version)
-    return as_asked and now.state is State.READY and now.ready == pool.node_count
+def _is_full(now: PoolObserved, node_count: int, version: str) -> bool:
+    as_asked = (now.desired, now.version) == (node_count, version)
+    return as_asked and now.state is State.READY and now.ready == node_count
 
 
-def _is_whole(seen: Observed, order: ClusterOrder) -> bool:
+def _is_whole(seen: Observed, part: WholePart) -> bool:
     return (
         seen.network is State.READY
-        and _serves(seen, order.version)
+        and _serves(seen, part.version)
         and seen.addons is State.READY
         and all(
-            _is_full(seen.pools.get(pool.pool_id, ABSENT), pool, order.version)
-            for pool in order.pools
+            _is_full(seen.pools.get(pool_id, ABSENT), node_count, part.version)
+            for pool_id, node_count in part.pools
         )
     )
 
 
-def _pool_spec(order: ClusterOrder, pool: PoolOrder) -> NodePoolSpec:
+def _pool_spec(part: PoolPart) -> NodePoolSpec:
+    pool = part.pool
     return NodePoolSpec(
-        cluster_id=order.cluster_id,
+        cluster_id=part.cluster_id,
         pool_id=pool.pool_id,
         name=pool.name,
-        version=order.version,
+        version=part.version,
         node_count=pool.node_count,
         instance_type=pool.instance_type,
         disk_size=pool.disk_size,

@@ -6,7 +6,8 @@ after it, another notes that the wish is so.  In between it heart-beats, through
 cancel reaches it, and tells how far the provider is.
 
 A failing call ends the attempt and Temporal tries again.  The row remembers since when the
-calls have been failing; when that has lasted for the step's budget, the step has failed.
+calls have been failing; when that has lasted for the step's budget, the step has failed.  So
+has one that is answered all the time, and not done by its deadline.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 from uuid import UUID
 
 from temporalio import activity
@@ -40,6 +42,17 @@ class Pace:
 
     poll_seconds: float
     budget_seconds: float
+
+
+class Part(Protocol):
+    """What every step is told: whose it is, which step, and for how long it may look."""
+
+    @property
+    def operation(self) -> OperationRef: ...
+    @property
+    def step(self) -> str: ...
+    @property
+    def limit_seconds(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +122,24 @@ class Steps:
             await asyncio.sleep(self._pace.poll_seconds)
 
     @asynccontextmanager
-    async def forward(self, ref: OperationRef, name: str) -> AsyncIterator[Attempt]:
-        """Open an attempt at a step; its failure is noted, its end is up to ``complete``."""
-        attempt = await self._begin(ref, name)
+    async def forward(self, part: Part) -> AsyncIterator[Attempt]:
+        """Open an attempt at a step; its failure is noted, its end is up to ``complete``.
+
+        The deadline is the attempt's own: time without any worker is not the provider's.
+        """
+        attempt = await self._begin(part.operation, part.step)
+        deadline = asyncio.timeout(part.limit_seconds)
         async with beating():
             try:
-                yield attempt
+                async with deadline:
+                    yield attempt
             except (Unavailable, NoCapacity, ProviderQuota) as error:
                 raise await self._failure(attempt, error) from error
             except (Declined, ApplicationError):
                 raise
             except Exception as error:
+                if deadline.expired():
+                    raise await self._timed_out(attempt) from error
                 if is_away(error):
                     raise  # our database's absence is no failure of the step
                 raise await self._failure(attempt, error) from error
@@ -153,9 +173,18 @@ class Steps:
             await events.record(session, operation)
         return ApplicationError(str(error), type=code, non_retryable=spent)
 
+    async def _timed_out(self, attempt: Attempt) -> ApplicationError:
+        """Note that what was asked for did not come about in time."""
+        said = failures.FAILURES[failures.STEP_TIMED_OUT][1]
+        async with attempt.row() as (session, operation, step):
+            await steps.note_failure(session, step, f"{said}.", timedelta(0))
+            await events.record(session, operation)
+        return ApplicationError(said, type=failures.STEP_TIMED_OUT, non_retryable=True)
+
     @asynccontextmanager
-    async def back(self, ref: OperationRef, name: str) -> AsyncIterator[Undoing]:
+    async def back(self, part: Part) -> AsyncIterator[Undoing]:
         """Open the undoing of a step, and note its end; Temporal repeats what fails."""
+        ref, name = part.operation, part.step
         async with self._ownership.of(ref, Heading.BACK) as (_, operation):
             fence = operations.fence_of(operation)
         async with beating():

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 
@@ -58,7 +58,7 @@ async def running(given: Settings) -> AsyncIterator[None]:
         await stack.enter_async_context(_meanwhile(around.announcements.run()))
         reconciler = Reconciler(database, dispatch, temporal)
         await stack.enter_async_context(_meanwhile(reconciler.run()))
-        ops = build_ops(Vitals(database, dispatch, temporal, relay))
+        ops = build_ops(Vitals(database, dispatch, temporal, relay, reconciler))
         await stack.enter_async_context(_listening(ops, given.api_host, given.ops_port))
         app = build_app(around)
         await stack.enter_async_context(_listening(app, given.api_host, given.api_port))
@@ -84,8 +84,9 @@ async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        _, left = await asyncio.wait({task}, timeout=GRACE_SECONDS)
+        if left:
+            log.warning("%s does not end; leaving it", task.get_coro())
 
 
 @asynccontextmanager

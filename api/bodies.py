@@ -1,186 +1,42 @@
-"""The bodies of the contract: what is taken and what is given, field by field."""
+"""The bodies of the contract that are given, field by field."""
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from datetime import date, datetime
+from typing import Literal
 from uuid import UUID
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict
 
-from api.reading import Label, Strict, Whole, below, demand, only
-from cks.catalogue import Catalogue
-from cks.domain import versions
-from cks.domain.clusters import (
-    DEFAULT_POD_CIDR,
-    DEFAULT_SERVICE_CIDR,
-    check_networking,
-    check_pool_size,
-    check_pools,
-)
+from api.forms import LabelKey, LabelValue
+from api.reading import Strict
 from cks.domain.operations import Culprit
-from cks.domain.refusals import Fault
-
-MOST_NODES_PER_POOL = 1_000
-MOST_POOLS = 20
-MOST_TAGS = 50
-
-Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=255)]
-TagKey = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$", max_length=63)
-]
-DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-LabelKey = Annotated[
-    str,
-    StringConstraints(
-        pattern=rf"^({DNS_LABEL}(\.{DNS_LABEL})*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$",
-        max_length=253,
-    ),
-]
-LabelValue = Annotated[
-    str,
-    StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63),
-]
-Version = Annotated[str, StringConstraints(pattern=r"^\d{1,3}\.\d{1,3}(\.\d{1,3})?$")]
-Name = Annotated[str, StringConstraints(max_length=64)]
 
 
 class Taint(Strict):
     """Keeps pods away that do not tolerate it (Kubernetes ``core/v1`` Taint)."""
 
     key: LabelKey
+    """A Kubernetes label's key: a DNS name and a slash may stand before it."""
     value: LabelValue = ""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
 
 
-def _offered_type(name: str, known: ValidationInfo) -> str:
-    offered = [kind.name for kind in _catalogue(known).instance_types]
-    if name not in offered:
-        detail = f"{name} is unknown; choose one of {', '.join(offered)}"
-        demand([Fault("", "unknown_instance_type", detail)])
-    return name
-
-
-def _offered_version(version: str | None, known: ValidationInfo) -> str:
-    today = datetime.now(UTC).date()
-    found = versions.resolve(_catalogue(known).minors, version, today)
-    if isinstance(found, Fault):
-        demand([replace(found, pointer="")])
-    return str(found)
-
-
-def _catalogue(known: ValidationInfo) -> Catalogue:
-    catalogue: Catalogue = known.context["catalogue"]  # type: ignore[index]
-    return catalogue
-
-
-class NewNodePool(Strict):
-    """Like machines; ``disk_size`` in GiB."""
-
-    name: Label
-    node_count: Annotated[Whole, Field(ge=1, le=MOST_NODES_PER_POOL)]
-    min_nodes: Annotated[Whole, Field(ge=0, le=MOST_NODES_PER_POOL)]
-    max_nodes: Annotated[Whole, Field(ge=1, le=MOST_NODES_PER_POOL)]
-    instance_type: Annotated[Name, AfterValidator(_offered_type)]
-    disk_size: Annotated[Whole, Field(ge=10, le=16_384)]
-    labels: Annotated[dict[LabelKey, LabelValue], Field(default_factory=dict, max_length=50)]
-    taints: Annotated[list[Taint], Field(default_factory=list, max_length=50)]
-    autoscaling: Annotated[bool, only(built=False)] = False
-
-    @field_validator("taints")
-    @classmethod
-    def _each_taint_once(cls, taints: list[Taint]) -> list[Taint]:
-        seen = Counter((taint.key, taint.effect) for taint in taints)
-        twice = [f"{key}:{effect}" for (key, effect), count in seen.items() if count > 1]
-        demand([Fault("", "duplicate_taint", f"{one} is there twice") for one in twice])
-        return taints
-
-
-class Networking(Strict):
-    """Two IPv4 CIDR blocks that do not overlap, from /8 to /24."""
-
-    pod_cidr: Name = DEFAULT_POD_CIDR
-    service_cidr: Name = DEFAULT_SERVICE_CIDR
-
-
-class NewCluster(Strict):
-    """``version`` is a minor such as ``1.35``, which means its newest patch, or that patch."""
-
-    name: Label
-    version: Annotated[Version | None, AfterValidator(_offered_version)] = Field(
-        default=None, validate_default=True
-    )
-    networking: Networking = Networking()
-    tags: Annotated[dict[TagKey, Text], Field(default_factory=dict, max_length=MOST_TAGS)]
-    node_pools: Annotated[list[NewNodePool], Field(min_length=1, max_length=MOST_POOLS)]
-    deletion_protection: Annotated[bool, only(built=False)] = False
-    on_failure: Annotated[Literal["rollback", "hold"], only(built="rollback")] = "rollback"
-
-    @classmethod
-    def rules(cls, text: Mapping[str, object]) -> list[Fault]:
-        """Judge what fields say together, as far as each is of its type."""
-        return [*_range_faults(text.get("networking", {})), *_pool_faults(text.get("node_pools"))]
-
-
-def _range_faults(asked: object) -> list[Fault]:
-    if not isinstance(asked, dict):
-        return []
-    pods = asked.get("pod_cidr", DEFAULT_POD_CIDR)
-    services = asked.get("service_cidr", DEFAULT_SERVICE_CIDR)
-    if not isinstance(pods, str) or not isinstance(services, str):
-        return []
-    return below("/networking", check_networking(pods, services))
-
-
-def _pool_faults(asked: object) -> list[Fault]:
-    pools = asked if isinstance(asked, list) else []
-    faults = check_pools([(_name(pool), _number(pool, "node_count") or 0) for pool in pools])
-    for place, pool in enumerate(pools):
-        sizes = [_number(pool, name) for name in ("node_count", "min_nodes", "max_nodes")]
-        count, least, most = sizes
-        if count is not None and least is not None and most is not None:
-            faults += check_pool_size(f"/{place}", count, least, most)
-    return below("/node_pools", faults)
-
-
-def _name(pool: object) -> str | None:
-    name = pool.get("name") if isinstance(pool, dict) else None
-    return name if isinstance(name, str) else None
-
-
-def _number(pool: object, name: str) -> int | None:
-    """Return a field's number; ``None`` for one that the field's own rule refuses."""
-    number = pool.get(name) if isinstance(pool, dict) else None
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        return None
-    fits = 0 <= number <= MOST_NODES_PER_POOL and number == int(number)
-    return int(number) if fits else None
-
-
 class Given(BaseModel):
-    """A body that we give."""
-
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 class StepBody(Given):
+    """A step of the plan; several may run at once."""
+
     name: str
     title: str
     status: Literal["pending", "running", "completed", "failed", "undone"]
     weight: int
+    """Its part of the operation's progress, in percent."""
     attempt: int
     started_at: datetime | None
     completed_at: datetime | None
     last_error: str | None
+    """Why its last attempt failed, if one did."""
 
 
 class CancelBody(Given):
@@ -193,36 +49,47 @@ class CancelBody(Given):
 
 
 class ErrorBody(Given):
+    """Why an operation failed."""
+
     code: str
+    """Stable; the errors page explains each."""
     message: str
     fault: Culprit
+    """Whose it was."""
     retryable: bool
+    """Whether the same request may succeed later."""
     details: dict[str, object]
 
 
 class CreatorBody(Given):
-    """Who asked; ``email`` is null once the user is gone."""
+    """Who asked."""
 
     id: UUID
     email: str | None
+    """Null once the user is gone."""
     token_id: UUID | None
 
 
 class OperationBody(Given):
-    """A change that takes time.  ``progress`` 0 to 100 never falls; 100 means completed."""
+    """A change that takes time."""
 
     id: UUID
     type: str
+    """Such as `cluster.create`."""
     status: Literal["pending", "running", "completed", "failed", "cancelled"]
     done: bool
+    """Whether it has ended, in whatever way."""
     progress: int
+    """From 0 to 100; it never falls, and 100 means completed."""
     resource_type: str
     resource_id: UUID
     resource_name: str | None
     cluster_id: UUID | None
     request: dict[str, object]
+    """What was asked for, with every choice made."""
     steps: list[StepBody]
     phase: Literal["waiting", "forward", "compensating", "held", "done"]
+    """Where it is: `compensating` while what was made is undone."""
     status_reason: str | None
     blocked_by: list[dict[str, object]] = []
     cancel: CancelBody
@@ -230,6 +97,7 @@ class OperationBody(Given):
     held_until: datetime | None = None
     deadline_at: datetime | None = None
     estimated_completion_at: datetime | None
+    """Null once it is done, or turns back."""
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
@@ -279,13 +147,16 @@ class ClusterBody(Given):
     version: str
     target_version: str | None = None
     generation: int
+    """Rises with each wish."""
     observed_generation: int
+    """The wish that was last fulfilled."""
     endpoint: str | None
     networking: NetworkingBody
     tags: dict[str, str]
     deletion_protection: bool = False
     maintenance_window: None = None
     current_operation_id: UUID | None
+    """The operation that holds it now."""
     queued_operation_ids: list[UUID] = []
     conditions: list[ConditionBody]
     node_pools: list[PoolSummary]
@@ -297,8 +168,6 @@ class ClusterBody(Given):
 
 
 class NodePoolBody(Given):
-    """``disk_size`` in GiB."""
-
     id: UUID
     cluster_id: UUID
     name: str
@@ -311,6 +180,7 @@ class NodePoolBody(Given):
     autoscaling: bool = False
     instance_type: str
     disk_size: int
+    """In GiB."""
     labels: dict[str, str]
     taints: list[Taint]
     max_surge: None = None
@@ -324,21 +194,24 @@ class NodePoolBody(Given):
 
 
 class VersionBody(Given):
-    """A Kubernetes minor; ``extended_until`` ends our own year after upstream's end of life."""
+    """A Kubernetes minor."""
 
     minor: str
     latest_patch: str
     support: Literal["preview", "supported", "deprecated", "extended", "expired"]
     orderable: bool
     default: bool
+    """Whether an order without a version means this one."""
     released: date
     maintenance_from: date | None
     end_of_life: date
+    """The last day of support from upstream."""
     extended_until: date
+    """The last day of our own support: a year later."""
 
 
 class InstanceTypeBody(Given):
-    """``memory_gib`` in GiB."""
+    """A kind of machine."""
 
     name: str
     vcpus: int

@@ -8,16 +8,14 @@ from pydantic import Field
 from api.bodies import (
     ClusterBody,
     ClusterPage,
-    Name,
-    NewCluster,
-    NewNodePool,
     NodePoolBody,
     NodePoolPage,
     OperationBody,
     Status,
-    Version,
 )
 from api.endpoint import Call, Endpoint, Reply
+from api.forms import Name, Version
+from api.orders import NewCluster, NewNodePool
 from api.pages import PageQuery, cut_of, token_of
 from api.reading import Query, id_or_name_in, only
 from api.replays import started
@@ -47,27 +45,33 @@ class StartQuery(Query):
     """What every call that starts an operation takes; only the defaults are built."""
 
     validate_only: Annotated[Literal["true", "false"], only(built="false")] = "false"
+    """Whether only to plan, and to change nothing. Only `false` is available yet."""
     on_conflict: Annotated[Literal["reject", "queue", "supersede"], only(built="reject")] = "reject"
+    """What to do while another operation holds the resource: `reject` answers 409
+    `operation_conflict`. Only `reject` is available yet."""
 
 
 class DeleteQuery(StartQuery):
-    """``force`` is for a cluster whose delete has failed."""
-
     force: Annotated[Literal["true", "false"], only(built="false")] = "false"
+    """Whether to delete a cluster whose delete has failed. Only `false` is available yet."""
 
 
 class ClusterQuery(PageQuery):
-    """Filters.  ``version`` is a minor or a patch, ``tag`` is ``key`` or ``key=value``."""
-
     name: Name | None = None
+    """The whole name."""
     status: tuple[Status, ...] = ()
+    """May be repeated: one of them must fit."""
     version: Version | None = None
+    """A minor such as `1.35`, or a patch such as `1.35.8`."""
     tag: Annotated[tuple[Annotated[str, Field(max_length=400)], ...], Field(max_length=10)] = ()
+    """`tag=key` or `tag=key=value`; may be repeated up to 10 times: all must fit."""
 
 
 class NodePoolQuery(PageQuery):
     name: Name | None = None
+    """The whole name."""
     status: tuple[Status, ...] = ()
+    """May be repeated: one of them must fit."""
 
 
 async def create_cluster(call: Call[NewCluster, StartQuery]) -> Reply:

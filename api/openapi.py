@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from openapi_pydantic import (
@@ -36,6 +36,37 @@ TAGS = {
 }
 UUID_OR_NAME = r"^([0-9a-fA-F-]{36}|name:[a-z0-9]([-a-z0-9]*[a-z0-9])?)$"
 NAMED = ("cluster_id", "node_pool_id")
+Shape = Mapping[str, Any]
+
+
+NOTES = {
+    "create_cluster": "The cluster is there at once, `pending`; the answer is the operation that "
+    "makes it `running`. If that fails, the cluster is `failed` and holds nothing.",
+    "delete_cluster": "Only a cluster that has `failed` can be deleted yet: its operation is "
+    "complete at once, and its name is free. For any other the answer is 501.",
+    "get_operation": "Answers at once; with `wait`, when the operation is done or the time is up.",
+    "follow_operation": "Each event is named `operation`; its data is the operation as it was "
+    "then. A comment comes every 15 seconds. The stream ends after the last event.",
+    "follow_events": "Each event is named `operation`; its data is the operation as it was then. "
+    "A comment comes every 15 seconds. The stream has no end.",
+    "cancel_operation": "What was made is undone first: follow the operation to `cancelled`. "
+    "Repeating it is harmless. What has completed or failed is answered 409.",
+}
+"""What is to be said of an operation beside its summary."""
+
+TEXT = {"type": "string"}
+KEY = {**TEXT, "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
+KEY_SAID = (
+    "1 to 255 printable ASCII characters without spaces, of your choice; kept for 24 hours at "
+    "least. A repeat of the same request under the same key starts nothing: it is answered with "
+    "the operation of the first, as it is now. Another request under it is refused (422 "
+    "`idempotency_key_reused`)."
+)
+MATCH_SAID = "The `ETag` of the state to be deleted: in any other it is not (412). `*` is any."
+RESUME_SAID = (
+    "The `id` of the last event that was read: the stream goes on after it, with nothing lost. "
+    "Without it, one operation's stream begins with its first event, that of all with the next."
+)
 
 
 def document(endpoints: tuple[Endpoint, ...], url: str, version: str) -> dict[str, Any]:
@@ -69,12 +100,11 @@ def document(endpoints: tuple[Endpoint, ...], url: str, version: str) -> dict[st
 
 
 def _operation(endpoint: Endpoint) -> Operation:
-    handler = endpoint.act or endpoint.wait
+    needs = f"Needs the permission `{endpoint.permission}`."
     return Operation(
         operationId=endpoint.name,
         summary=endpoint.summary,
-        description=f"{(handler.__doc__ or endpoint.summary).strip()}\n\n"
-        f"Needs the permission `{endpoint.permission}`.",
+        description=f"{NOTES.get(endpoint.name, '')} {needs}".strip(),
         tags=[_tag(endpoint)],
         parameters=list(_parameters(endpoint)) or None,
         requestBody=_body(endpoint),
@@ -94,38 +124,37 @@ def _parameters(endpoint: Endpoint) -> Iterator[Parameter]:
     for name in re.findall(r"\{(\w+)\}", endpoint.path):
         named = name in NAMED
         shape = {"pattern": UUID_OR_NAME} if named else {"format": "uuid"}
-        schema = Schema.model_validate({"type": "string", **shape})
         said = "An id, or `name:` and a name." if named else "An id."
-        yield _parameter("path", name, schema, said, required=True)
-    described = endpoint.query.model_json_schema()
-    for name, schema in described.get("properties", {}).items():
-        yield _parameter("query", name, Schema.model_validate(schema), "")
+        yield _parameter("path", name, {**TEXT, **shape}, said)
+    for name, schema in endpoint.query.model_json_schema().get("properties", {}).items():
+        yield _parameter("query", name, _said_in_a_query(schema), schema.get("description", ""))
     yield from _headers(endpoint)
 
 
+def _said_in_a_query(schema: Shape) -> Shape:
+    """Return a field's schema without what no query can say: null, by leaving it out."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    rest = {k: v for k, v in schema.items() if k not in ("anyOf", "description", "title")}
+    return {**rest, **(kinds[0] if kinds else {})}
+
+
 def _headers(endpoint: Endpoint) -> Iterator[Parameter]:
-    text = Schema(type="string")
     if endpoint.mutates:
-        said = "Repeats of a request under one key start one operation."
-        yield _parameter("header", "Idempotency-Key", text, said)
+        yield _parameter("header", "Idempotency-Key", KEY, KEY_SAID)
     if endpoint.method == "DELETE":
-        said = "The ETag of the state that is to be deleted."
-        yield _parameter("header", "If-Match", text, said)
+        yield _parameter("header", "If-Match", TEXT, MATCH_SAID)
     if endpoint.stream:
-        said = "Resumes after this event, with nothing lost."
-        yield _parameter("header", "Last-Event-ID", text, said)
+        yield _parameter("header", "Last-Event-ID", TEXT, RESUME_SAID)
 
 
-def _parameter(
-    place: str, name: str, schema: Schema, said: str, *, required: bool = False
-) -> Parameter:
+def _parameter(place: str, name: str, schema: Shape, said: str) -> Parameter:
     return Parameter.model_validate(
         {
             "in": place,
             "name": name,
-            "required": required,
-            "schema": schema.model_dump(by_alias=True, exclude_none=True),
-            "description": said or schema.description or f"The parameter `{name}`.",
+            "required": place == "path",
+            "schema": schema,
+            "description": said,
         }
     )
 

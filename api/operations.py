@@ -1,15 +1,14 @@
 """``/v1/operations`` and ``/v1/events``."""
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import AwareDatetime, Field
 
-from api.bodies import Name, OperationBody, OperationPage
+from api.bodies import OperationBody, OperationPage
 from api.endpoint import Call, Endpoint, Reply, Visit
+from api.forms import Instant, Whole
 from api.pages import PageQuery, cut_of, token_of
 from api.reading import Query, id_in
 from api.replays import started
@@ -21,21 +20,43 @@ from cks.domain.refusals import TooLate
 
 LIST = "/v1/operations"
 ONE = "/v1/operations/{operation_id}"
-ERAS = Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC))
-Instant = Annotated[AwareDatetime, ERAS]
+
+
+Type = Literal[
+    "cluster.create",
+    "cluster.upgrade",
+    "cluster.delete",
+    "node.replace",
+    "node_pool.create",
+    "node_pool.scale",
+    "node_pool.update",
+    "node_pool.upgrade",
+    "node_pool.delete",
+    "namespace.create",
+    "namespace.update",
+    "namespace.delete",
+    "billing.close",
+]
+ResourceType = Literal["cluster", "node_pool", "node", "namespace", "billing_period"]
 
 
 class OperationQuery(PageQuery):
-    """Filters; ``status`` may be repeated."""
-
     status: tuple[Literal["pending", "running", "completed", "failed", "cancelled"], ...] = ()
-    type: Name | None = None
-    resource_type: Name | None = None
+    """May be repeated: one of them must fit."""
+    type: Type | None = None
+    """What kind of change."""
+    resource_type: ResourceType | None = None
+    """What kind of thing was changed."""
     resource_id: UUID | None = None
+    """What was changed."""
     cluster_id: UUID | None = None
+    """The cluster that was changed, or in which something was."""
     created_by: UUID | None = None
+    """The user who asked for it."""
     created_after: Instant | None = None
+    """An RFC 3339 time with its zone, such as `2026-01-31T09:30:00Z`; it is not included."""
     created_before: Instant | None = None
+    """An RFC 3339 time with its zone, such as `2026-01-31T09:30:00Z`; it is not included."""
 
 
 async def list_operations(call: Call[None, OperationQuery]) -> Reply:
@@ -49,9 +70,8 @@ async def list_operations(call: Call[None, OperationQuery]) -> Reply:
 
 
 class WaitQuery(Query):
-    """``wait``: for how many seconds to wait for the end, at most."""
-
-    wait: Annotated[int, Field(ge=0, le=60)] = 0
+    wait: Annotated[int, Whole(0, 60)] = 0
+    """For how many seconds to wait for the operation's end, at most; 0 answers at once."""
 
 
 async def get_operation(visit: Visit[WaitQuery]) -> Reply:

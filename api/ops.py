@@ -10,7 +10,8 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from api.metrics import UNDELIVERED
+from api.metrics import RECONCILED, UNDELIVERED
+from api.reconcile import Reconciler
 from api.relay import Relay
 from cks.db.migrate import head
 from cks.db.session import Database, Dispatch
@@ -18,6 +19,8 @@ from cks.engine import Temporal
 
 PATIENCE_SECONDS = 3
 STALE_SECONDS = 15
+DEGRADING = {"temporal", "reconciler"}
+"""What may be amiss while requests are still served and accepted."""
 
 
 class Check(BaseModel):
@@ -28,7 +31,7 @@ class Check(BaseModel):
 
 
 class Readiness(BaseModel):
-    """``degraded``: reads answer and work is accepted, but it waits for Temporal."""
+    """``degraded``: reads answer and work is accepted, but something delays it."""
 
     status: Literal["ready", "degraded", "down"]
     checks: dict[str, Check]
@@ -42,19 +45,21 @@ class Vitals:
     dispatch: Dispatch
     temporal: Temporal
     relay: Relay
+    reconciler: Reconciler
 
     async def readiness(self) -> Readiness:
-        """Look at everything at once; Temporal's absence alone only degrades."""
+        """Look at everything at once; what only delays work degrades."""
         names = {
             "database": self._database,
             "migrations": self._migrations,
             "relay": self._relay,
+            "reconciler": self._reconciler,
             "temporal": self._temporal,
         }
         found = await asyncio.gather(*map(_looked, names.values()))
         checks = dict(zip(names, found, strict=True))
         failing = {name for name, check in checks.items() if not check.ok}
-        if failing - {"temporal"}:
+        if failing - DEGRADING:
             return Readiness(status="down", checks=checks)
         return Readiness(status="degraded" if failing else "ready", checks=checks)
 
@@ -75,6 +80,13 @@ class Vitals:
         if self.relay.idle_seconds > STALE_SECONDS:
             raise LookupError(f"has not looked for {self.relay.idle_seconds:.0f} s")
         return f"the oldest operation without a run has waited {waiting:.1f} s"
+
+    async def _reconciler(self) -> str:
+        idle = self.reconciler.idle_seconds
+        RECONCILED.set(idle)
+        if idle > STALE_SECONDS:
+            raise LookupError(f"the last whole pass was {idle:.0f} s ago")
+        return f"the last whole pass was {idle:.1f} s ago"
 
     async def _temporal(self) -> str:
         if not await self.temporal.answers():

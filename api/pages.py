@@ -12,6 +12,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from api.forms import Whole
 from api.reading import Query
 from cks.db.pages import Cut
 from cks.domain.refusals import Fault, Invalid
@@ -22,8 +23,10 @@ PLACE = {"page_size", "page_token"}
 class PageQuery(Query):
     """What every list takes."""
 
-    page_size: Annotated[int, Field(ge=1, le=500)] = 50
+    page_size: Annotated[int, Whole(1, 500)] = 50
+    """How many at most."""
     page_token: Annotated[str | None, Field(max_length=500)] = None
+    """The `next_page_token` of the page before, under the same filters."""
 
 
 def cut_of(route: str, query: PageQuery) -> Cut:

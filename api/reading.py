@@ -1,29 +1,20 @@
-"""What a request says, read and judged: its body, its query, the ids in its path.
-
-Two traps are closed here.  Pydantic's lax mode takes ``false`` for a number and its strict
-mode refuses ``16.0``, so ``Whole`` takes what JSON Schema calls an integer.  And a body that
-is not UTF-8, or has half a surrogate pair in it, is no JSON text (RFC 8259).
-"""
+"""What a request says, read and judged: its body, its query, the ids in its path."""
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, TypeVar
+from typing import TypeVar, get_origin
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from api.forms import BAD_FORMAT, LABEL, OUT_OF_RANGE
+from api.json_text import NO_ZERO, Place, parse, pointer_to
 from api.problems import NotJson, TooLarge, WrongContentType
+from api.words import words_for
 from cks.domain.refusals import Fault, Invalid, NotAvailableYet, NotFound
 
 LONGEST_BODY = 1 << 20
@@ -44,23 +35,24 @@ LATER_FIELDS = frozenset(
 CODES = {
     "missing": "required",
     "extra_forbidden": "unknown_field",
-    "string_pattern_mismatch": "bad_format",
+    "string_pattern_mismatch": BAD_FORMAT,
     "string_too_long": "bad_length",
-    "string_too_short": "bad_length",
     "too_long": "bad_length",
     "too_short": "bad_length",
-    "greater_than": "out_of_range",
-    "greater_than_equal": "out_of_range",
-    "less_than": "out_of_range",
-    "less_than_equal": "out_of_range",
+    "greater_than_equal": OUT_OF_RANGE,
+    "less_than_equal": OUT_OF_RANGE,
     "literal_error": "unknown_value",
-    "enum": "unknown_value",
+    "int_parsing": "wrong_type",
+    "int_parsing_size": OUT_OF_RANGE,
+    "uuid_parsing": BAD_FORMAT,
+    "datetime_parsing": BAD_FORMAT,
+    "datetime_from_date_parsing": BAD_FORMAT,
+    "timezone_aware": BAD_FORMAT,
+    BAD_FORMAT: BAD_FORMAT,
+    OUT_OF_RANGE: OUT_OF_RANGE,
     NOT_YET: NOT_YET,
 }
 """Pydantic's error types → our stable codes; ``…_type`` is ``wrong_type``, others ``invalid``."""
-
-ZERO = re.compile(r"(?<!\\)(\\\\)*\\u0000")
-"""U+0000 as JSON writes it, not a text that spells this."""
 
 Model = TypeVar("Model", bound=BaseModel)
 Judged = TypeVar("Judged", bound="Strict")
@@ -69,7 +61,9 @@ Judged = TypeVar("Judged", bound="Strict")
 class Strict(BaseModel):
     """A body: unknown fields are refused, and nothing is coerced."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
 
     @classmethod
     def rules(cls, text: Mapping[str, object]) -> list[Fault]:  # noqa: ARG003  (most have none)
@@ -80,29 +74,16 @@ class Strict(BaseModel):
 class Query(BaseModel):
     """Query parameters: text by nature, so numbers are read from it; unknown ones refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _whole(value: object) -> object:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
-
-
-Whole = Annotated[int, BeforeValidator(_whole)]
-"""An integer as JSON Schema has it: ``16`` and ``16.0``, not ``"16"`` or ``true``."""
-
-LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-Label = Annotated[str, StringConstraints(pattern=LABEL, max_length=63)]
-"""An RFC 1123 label, as Kubernetes demands of names."""
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 def only(*, built: object) -> AfterValidator:
     """Refuse every value but the one whose behaviour is built; after the field's own rules."""
+    told = {"built": json.dumps(built).strip('"')}
 
     def check(value: object) -> object:
         if value != built:
-            raise PydanticCustomError(NOT_YET, "only {built} is available yet", {"built": built})
+            raise PydanticCustomError(NOT_YET, "can only be {built} yet", told)
         return value
 
     return AfterValidator(check)
@@ -136,17 +117,17 @@ def body_of(
         if text not in (None, {}):
             raise Invalid([Fault("", "unexpected_body", "this call takes no body")])
         return None
-    made, faults = None, list[Fault]()
-    try:
-        made = model.model_validate(text, context=dict(knowledge))
-    except ValidationError as error:
-        faults = _faults_of(error, _pointer)
+    made, faults = _tried(model, text, _pointer, knowledge)
     if isinstance(text, dict):
-        named = {fault.pointer for fault in faults}
-        faults += [fault for fault in model.rules(text) if fault.pointer not in named]
-    if faults:
+        faults = _beside(faults, model.rules(text))
+    if made is None or faults:
         raise _invalid(faults)
     return made
+
+
+def together(*verdicts: Invalid) -> Invalid:
+    """Return one verdict with the faults of all."""
+    return _invalid([fault for verdict in verdicts for fault in verdict.faults])
 
 
 async def _raw(request: web.Request) -> bytes:
@@ -162,54 +143,60 @@ async def _raw(request: web.Request) -> bytes:
 
 def _parse(request: web.Request, raw: bytes) -> object:
     allowed = JSON_TYPES if request.method == "PATCH" else JSON_TYPES[:1]
-    if request.content_type not in allowed:
+    if raw and request.content_type not in allowed:
         raise WrongContentType(f"The body must be {' or '.join(allowed)}.")
-    try:
-        parsed: object = json.loads(raw.decode("utf-8"), parse_constant=_no_number)
-        written = json.dumps(parsed, ensure_ascii=False)
-        written.encode("utf-8")
-    except (ValueError, RecursionError) as error:
-        raise NotJson("The body is not JSON in UTF-8.", note=str(error)) from error
-    if ZERO.search(written):
-        raise Invalid([Fault("", "bad_character", "no text holds the character U+0000")])
-    return parsed
-
-
-def _no_number(name: str) -> object:
-    raise ValueError(f"{name} is no JSON number")
+    return parse(raw)
 
 
 def query_of(request: web.Request, model: type[Model]) -> Model:
     """Read and judge the query's parameters; only a tuple's may be repeated."""
-    given: dict[str, object] = {}
-    for name in request.query:
-        field = model.model_fields.get(name)
-        many = field is not None and "tuple" in str(field.annotation)
-        given[name] = request.query.getall(name) if many else request.query[name]
-    if any("\0" in text for text in request.query.values()):
-        raise Invalid([Fault("?", "bad_character", "no text holds the character U+0000")])
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        raise _invalid(_faults_of(error, _parameter)) from error
+    fields = model.model_fields
+    many = {name for name, field in fields.items() if get_origin(field.annotation) is tuple}
+    said = {name: request.query.getall(name) for name in request.query}
+    faults = [f for name in said if name in fields for f in _text_faults(name, said[name], many)]
+    given = {name: texts if name in many else texts[0] for name, texts in said.items()}
+    made, others = _tried(model, given, _parameter)
+    faults = _beside(faults, others)
+    if made is None or faults:
+        raise _invalid(faults)
+    return made
 
 
-Place = Sequence[str | int]
+def _text_faults(name: str, texts: Sequence[str], many: set[str]) -> Iterator[Fault]:
+    """Name what would be lost on the way to the model, or has no place in a database."""
+    if any("\0" in text for text in texts):
+        yield Fault(f"?{name}", "bad_character", NO_ZERO)
+    elif len(texts) > 1 and name not in many:
+        yield Fault(f"?{name}", "repeated_parameter", "is there more than once")
 
 
 def _pointer(place: Place) -> str:
-    """Return an RFC 6901 pointer; of a wrong key, the pointer to what stands under it."""
-    place = place[:-1] if place[-1:] == ("[key]",) else place
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
+    """Return a place's pointer; of a wrong key, the pointer to what stands under it."""
+    return pointer_to(place[:-1] if place[-1:] == ("[key]",) else place)
 
 
 def _parameter(place: Place) -> str:
     return f"?{place[0]}" if place else "?"
 
 
-def _faults_of(error: ValidationError, locate: Callable[[Place], str]) -> list[Fault]:
-    details = error.errors(include_url=False)
-    return [fault for detail in details for fault in _faults(detail, locate)]
+def _tried(
+    model: type[Model],
+    given: object,
+    locate: Callable[[Place], str],
+    knowledge: Mapping[str, object] | None = None,
+) -> tuple[Model | None, list[Fault]]:
+    """Return what was made of it, or all that is wrong with it."""
+    try:
+        return model.model_validate(given, context=dict(knowledge or {})), []
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        return None, [fault for one in details for fault in _faults(one, locate, model)]
+
+
+def _beside(faults: Sequence[Fault], others: Sequence[Fault]) -> list[Fault]:
+    """Return faults, and others of fields that have none yet."""
+    named = {fault.pointer for fault in faults}
+    return [*faults, *(other for other in others if other.pointer not in named)]
 
 
 def _invalid(faults: Sequence[Fault]) -> Invalid:
@@ -217,20 +204,17 @@ def _invalid(faults: Sequence[Fault]) -> Invalid:
     return kind(faults)
 
 
-def _faults(error: ErrorDetails, locate: Callable[[Place], str]) -> list[Fault]:
+def _faults(
+    error: ErrorDetails, locate: Callable[[Place], str], model: type[BaseModel]
+) -> list[Fault]:
     """Return what one of Pydantic's errors says; a rule's may be several."""
-    if error["type"] != RULE:
-        return [_fault(error, locate)]
-    return below(locate(error["loc"]), error["ctx"][FAULTS])
-
-
-def _fault(error: ErrorDetails, locate: Callable[[Place], str]) -> Fault:
-    place = error["loc"]
-    pointer = locate(place)
-    if error["type"] == "extra_forbidden" and place[-1] in LATER_FIELDS:
-        return Fault(pointer, NOT_YET, "this field is not available yet")
-    code = CODES.get(error["type"], "wrong_type" if "_type" in error["type"] else "invalid")
-    return Fault(pointer, code, error["msg"])
+    place, kind = error["loc"], error["type"]
+    if kind == RULE:
+        return below(locate(place), error["ctx"][FAULTS])
+    if kind == "extra_forbidden" and place[-1] in LATER_FIELDS:
+        return [Fault(locate(place), NOT_YET, "is not available yet")]
+    code = CODES.get(kind, "wrong_type" if "_type" in kind else "invalid")
+    return [Fault(locate(place), code, words_for(error, model))]
 
 
 def id_in(request: web.Request, name: str) -> UUID:
@@ -243,12 +227,17 @@ def id_in(request: web.Request, name: str) -> UUID:
 
 def id_or_name_in(request: web.Request, name: str) -> UUID | str:
     """Return an id of the path, or the name in ``name:prod``."""
-    prefix, _, text = request.match_info[name].partition(":")
-    if prefix != "name":
+    given = request.match_info[name]
+    prefix, _, text = given.partition(":")
+    if prefix == "name":
+        if not re.fullmatch(LABEL, text):
+            raise NotFound("There is nothing of that name.")
+        return text
+    try:
         return id_in(request, name)
-    if not re.fullmatch(LABEL, text):
-        raise NotFound("There is nothing of that name.")
-    return text
+    except NotFound as error:
+        hint = f" A name is written as name:{given}." if re.fullmatch(LABEL, given) else ""
+        raise NotFound(f"{error.detail}{hint}") from error
 
 
 def canonical(text: object, query_string: str) -> bytes:

@@ -13,10 +13,10 @@ no harm, since each repair compares under the row's lock before it sets.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
 
+from api.batches import each
 from api.metrics import REPAIRS
-from api.relay import launch_of
+from api.relay import WORKFLOWS, launch_of
 from cks.db import activity, endings, events, operations
 from cks.db.models.operations import Operation
 from cks.db.session import Database, Dispatch, Found, Session
@@ -27,9 +27,9 @@ from cks.engine import Engine, EngineAway
 EVERY_SECONDS = 5.0
 QUIET_SECONDS = 5.0
 SETTLING_SECONDS = 30.0
-MEMORY_SECONDS = 3600.0
+MEMORY_SECONDS = 120.0
+FIRST_MEMORY_SECONDS = 3600.0
 BATCH = 1000
-AT_ONCE = 8
 LOCK = 0x636B73  # "cks"
 
 log = logging.getLogger("cks.reconciler")
@@ -42,36 +42,40 @@ class Reconciler:
         self._database = database
         self._dispatch = dispatch
         self._engine = engine
-        self.passed = time.monotonic()
+        self._passed = time.monotonic()
+        self._memory_seconds = FIRST_MEMORY_SECONDS
 
     async def run(self) -> None:
-        """Reconcile until cancelled; whoever cannot get the lock only waits."""
+        """Reconcile until cancelled; while another process does, only look on."""
         while True:
             try:
                 async with self._dispatch.alone(LOCK) as ours:
-                    while ours:
+                    if ours:
                         await self.reconcile()
-                        await asyncio.sleep(EVERY_SECONDS)
+                self._passed = time.monotonic()
             except EngineAway:
                 log.warning("Temporal does not answer; nothing can be compared")
             except Exception:
                 log.exception("reconciling failed")
             await asyncio.sleep(EVERY_SECONDS)
 
+    @property
+    def idle_seconds(self) -> float:
+        """How long ago this process last made, or left to another, a whole pass."""
+        return time.monotonic() - self._passed
+
     async def reconcile(self, quiet_seconds: float = QUIET_SECONDS) -> None:
         """Compare every row that has been silent with its run, and repair."""
-        await self._each(self._revive, await self._dispatch.find_delivered(BATCH, quiet_seconds))
+        found = await self._dispatch.find_delivered(WORKFLOWS.keys(), BATCH, quiet_seconds)
+        await each(self._revive, found)
         await self.end_survivors()
-        self.passed = time.monotonic()
 
     async def end_survivors(self, settling_seconds: float = SETTLING_SECONDS) -> None:
         """End the runs that are open long after their operations were settled."""
-        settled = await self._dispatch.find_settled(BATCH, settling_seconds, MEMORY_SECONDS)
-        await self._each(self._end, settled)
-
-    async def _each(self, act: Callable[[Found], Awaitable[None]], found: Sequence[Found]) -> None:
-        for first in range(0, len(found), AT_ONCE):
-            await asyncio.gather(*map(act, found[first : first + AT_ONCE]))
+        types, memory = WORKFLOWS.keys(), self._memory_seconds
+        settled = await self._dispatch.find_settled(types, BATCH, settling_seconds, memory)
+        await each(self._end, settled)
+        self._memory_seconds = MEMORY_SECONDS
 
     async def _revive(self, found: Found) -> None:
         """Give a live operation the run that it needs."""

@@ -8,22 +8,20 @@ tenants as ``cks_dispatch`` and acts on each as ``cks_app`` of its own.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
 
+from api.batches import each
 from cks.db import clusters, operations
 from cks.db.models.operations import Operation
 from cks.db.session import Database, Dispatch, Found
+from cks.domain.operations import LIVE
 from cks.engine import Engine, EngineAway, Launch, Workflow
 from workflows.provision_cluster import ProvisionCluster
 
 WORKFLOWS: dict[str, Workflow] = {clusters.CREATE: ProvisionCluster.run}
 POLL_SECONDS = 1.0
 BATCH = 200
-AT_ONCE = 8
 
 log = logging.getLogger("cks.relay")
-
-Act = Callable[[Found], Awaitable[None]]
 
 
 class Relay:
@@ -66,33 +64,30 @@ class Relay:
         Raise ``EngineAway`` at once when Temporal does not answer: the rest would only wait
         for it too.
         """
-        found = await self._dispatch.find_undelivered(BATCH)
+        types = WORKFLOWS.keys()
+        found = await self._dispatch.find_undelivered(types, BATCH)
         self._looked = time.monotonic()
-        await self._each(self._start, found)
-        await self._each(self._cancel, await self._dispatch.find_cancelled(BATCH))
-
-    async def _each(self, act: Act, found: Sequence[Found]) -> None:
-        """Act on each, a few at a time; one's trouble is no other's."""
-        for first in range(0, len(found), AT_ONCE):
-            few = found[first : first + AT_ONCE]
-            ends = await asyncio.gather(*map(act, few), return_exceptions=True)
-            for one, end in zip(few, ends, strict=True):
-                if isinstance(end, EngineAway | asyncio.CancelledError):
-                    raise end
-                if isinstance(end, BaseException):
-                    log.error("relaying %s failed", one.workflow_id, exc_info=end)
+        await each(self._start, found)
+        await each(self._cancel, await self._dispatch.find_cancelled(types, BATCH))
 
     async def _start(self, found: Found) -> None:
-        """Start the run.  Dying before the commit only starts it again: to no effect.
+        """Start the run, with no row locked meanwhile, then note that it was started.
 
-        ``cks_dispatch`` cannot lock, as it cannot write, so the lock is taken here.
+        Dying in between, or two relays at once, start it twice: to no effect.
         """
+        launch = await self._launch(found)
+        if launch is None:
+            return
+        await self._engine.start(launch, again=False)
         async with self._database.begin(found.ref.tenant_id) as session:
-            operation = await operations.lock_if_free(session, found.ref.id)
-            if operation is None or operation.dispatched_at is not None:
-                return
-            await self._engine.start(launch_of(operation), again=False)
-            operation.dispatched_at = await operations.clock(session)
+            operation = await operations.lock(session, found.ref.id)
+            operation.dispatched_at = operation.dispatched_at or await operations.clock(session)
+
+    async def _launch(self, found: Found) -> Launch | None:
+        async with self._database.begin(found.ref.tenant_id) as session:
+            operation = await operations.read(session, found.ref.id)
+            waits = operation.status in LIVE and operation.dispatched_at is None
+            return launch_of(operation) if waits else None
 
     async def _cancel(self, found: Found) -> None:
         """Forward it until the run has turned back: a reset forgets a cancel."""

@@ -20,12 +20,11 @@ from api.endpoint import Call, Endpoint, Reply, Visit
 from api.keys import AROUND, REQUEST_ID, Surroundings
 from api.metrics import measured
 from api.problems import Bug, DatabaseAway, MethodNotAllowed, answer_of, status_of
-from api.reading import body_of, canonical, query_of, text_of
+from api.reading import body_of, canonical, query_of, text_of, together
 from api.replays import key_of, replay, until_when
 from cks.db import activity, idempotency
-from cks.db.activity import Deed
+from cks.db.activity import Actor, Deed
 from cks.db.session import Session, is_away
-from cks.domain.access import Caller
 from cks.domain.refusals import (
     Declined,
     Forbidden,
@@ -77,7 +76,7 @@ def _trouble(request: web.Request, error: Exception) -> Declined:
         log.warning("%s: the database is away: %s", request[REQUEST_ID], error)
         return DatabaseAway("The database does not answer. Nothing was done; try again soon.")
     said = "%s: %s %s failed"
-    log.error(said, request[REQUEST_ID], request.method, request.path, exc_info=error)
+    log.error(said, request[REQUEST_ID], request.method, request.rel_url.raw_path, exc_info=error)
     return Bug("Something broke on our side. The request's id finds the reason in our logs.")
 
 
@@ -145,14 +144,22 @@ class Said:
 
 
 async def _read(endpoint: Endpoint, request: web.Request, around: Surroundings) -> Said:
-    said = Said()
+    """Read the body, then judge it and the query; what is wrong with both is told together."""
+    said, wrong = Said(), list[Invalid]()
     try:
-        if endpoint.mutates:
-            said.text = await text_of(request, endpoint.body)
-        said.query = query_of(request, endpoint.query)
-        said.body = body_of(said.text, endpoint.body, {"catalogue": around.catalogue})
+        said.text = await text_of(request, endpoint.body) if endpoint.mutates else None
     except Declined as refusal:
         said.verdict = refusal
+        return said
+    try:
+        said.query = query_of(request, endpoint.query)
+    except Invalid as refusal:
+        wrong.append(refusal)
+    try:
+        said.body = body_of(said.text, endpoint.body, {"catalogue": around.catalogue})
+    except Invalid as refusal:
+        wrong.append(refusal)
+    said.verdict = together(*wrong) if wrong else None
     return said
 
 
@@ -167,6 +174,7 @@ async def _once(endpoint: Endpoint, call: Call[Any, Any], said: Said) -> Reply:
         body = canonical(said.text, call.request.query_string)
         keyed = key_of(call.request, call.caller, body)
     before = await idempotency.reserve(call.session, keyed) if keyed else None
+    actor = await activity.actor_of(call.session, call.caller) if endpoint.mutates else None
     if before:
         reply = await replay(call, before)
     else:
@@ -174,12 +182,12 @@ async def _once(endpoint: Endpoint, call: Call[Any, Any], said: Said) -> Reply:
         reply = await endpoint.act(call)
     if keyed and before is None and reply.operation_id:
         await idempotency.remember(call.session, keyed, reply.operation_id)
-    if endpoint.mutates:
-        await _log_success(endpoint, call.session, call.caller, reply)
+    if actor:
+        await _log_success(endpoint, call.session, actor, reply)
     return reply
 
 
-async def _log_success(endpoint: Endpoint, session: Session, caller: Caller, reply: Reply) -> None:
+async def _log_success(endpoint: Endpoint, session: Session, actor: Actor, reply: Reply) -> None:
     subject = reply.subject
     deed = Deed(
         action=endpoint.permission,
@@ -189,7 +197,7 @@ async def _log_success(endpoint: Endpoint, session: Session, caller: Caller, rep
         resource_id=subject.id if subject else None,
         detail={"operation_id": str(reply.operation_id)} if reply.operation_id else {},
     )
-    await activity.log_request(session, caller, deed)
+    await activity.log_request(session, actor, deed)
 
 
 async def _log_refusal(endpoint: Endpoint, door: Door, refusal: Declined) -> None:
@@ -205,7 +213,7 @@ async def _log_refusal(endpoint: Endpoint, door: Door, refusal: Declined) -> Non
         detail={"status": status_of(type(refusal))},
     )
     async with door.database.begin(caller.tenant_id) as session:
-        await activity.log_request(session, caller, deed)
+        await activity.log_request(session, await activity.actor_of(session, caller), deed)
 
 
 def _response(endpoint: Endpoint, reply: Reply) -> web.Response:

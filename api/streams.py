@@ -9,8 +9,9 @@ its token does.
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from uuid import UUID
 
 from aiohttp import web
@@ -26,16 +27,26 @@ from cks.domain.refusals import Declined, Fault, Invalid
 
 EVENT_STREAM = "text/event-stream"
 QUIET_SECONDS = 15.0
-LOOK_AGAIN_SECONDS = 1.0
-"""Of all operations' events, one may stay out of sight for as long as an older transaction."""
+HELD_BACK_SECONDS = 0.5
+"""An event may stay out of sight for as long as an older transaction; nobody announces its end."""
 ONE_ID = re.compile(r"[0-9]{1,9}")
 ALL_ID = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 log = logging.getLogger("cks.api")
 
 Event = tuple[str, OperationBody]
-Look = Callable[[], Awaitable[tuple[list[Event], bool]]]
-"""Return the events since the last look, and whether none will follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """The events since the last look; whether none will follow; whether some are held back."""
+
+    told: Sequence[Event]
+    over: bool = False
+    held_back: bool = False
+
+
+Look = Callable[[], Awaitable[Glance]]
 
 
 async def follow_one(visit: Visit[Query], operation_id: UUID) -> web.StreamResponse:
@@ -44,7 +55,7 @@ async def follow_one(visit: Visit[Query], operation_id: UUID) -> web.StreamRespo
     if resumed := _last_id(visit.request, ONE_ID):
         seen = int(resumed[0])
 
-    async def look() -> tuple[list[Event], bool]:
+    async def look() -> Glance:
         nonlocal seen
         async with visit.door.open() as (session, _):
             operation = await operations.read(session, operation_id)
@@ -53,7 +64,8 @@ async def follow_one(visit: Visit[Query], operation_id: UUID) -> web.StreamRespo
         pace = visit.around.settings.pace
         bodies = [(str(seq), body_at(operation, moment, emails, pace)) for seq, moment in told]
         seen = told[-1][0] if told else seen
-        return bodies, bodies[-1][1].done if bodies else operation.completed_at is not None
+        over = bodies[-1][1].done if bodies else operation.completed_at is not None
+        return Glance(bodies, over)
 
     return await _stream(visit, operation_id, look)
 
@@ -66,23 +78,25 @@ async def follow_all(visit: Visit[Query]) -> web.StreamResponse:
     if resumed := _last_id(visit.request, ALL_ID):
         seen = Position(int(resumed[1]), int(resumed[2]))
 
-    async def look() -> tuple[list[Event], bool]:
+    async def look() -> Glance:
         nonlocal seen
         async with visit.door.open() as (session, _):
+            held_back = await events.any_held_back(session)
             told = await events.events_of_all(session, seen)
             found = await operations.read_many(session, {one.operation_id for one in told})
             emails = await creators_of(session, list(found.values()))
         pace = visit.around.settings.pace
         seen = told[-1].position if told else seen
-        return [
+        bodies = [
             (
                 f"{one.position.xid}-{one.position.id}",
                 body_at(found[one.operation_id], one.moment, emails, pace),
             )
             for one in told
-        ], False
+        ]
+        return Glance(bodies, held_back=held_back)
 
-    return await _stream(visit, tenant, look, LOOK_AGAIN_SECONDS)
+    return await _stream(visit, tenant, look)
 
 
 def _last_id(request: web.Request, form: re.Pattern[str]) -> re.Match[str] | None:
@@ -96,25 +110,23 @@ def _last_id(request: web.Request, form: re.Pattern[str]) -> re.Match[str] | Non
     return found
 
 
-async def _stream(
-    visit: Visit[Query], key: UUID, look: Look, every: float = QUIET_SECONDS
-) -> web.StreamResponse:
-    """Look, tell, wait for news or ``every`` seconds, to the end or until the reader has gone.
+async def _stream(visit: Visit[Query], key: UUID, look: Look) -> web.StreamResponse:
+    """Look, tell, wait for news, to the end or until the reader has gone.
 
     The first look comes before the answer begins, so that what is refused is a problem.
     Later trouble ends the stream; its reader comes back with the last id that they saw.
     """
     with visit.around.announcements.about(key) as news:
-        told, over = await look()
+        seen = await look()
         response = await _begun(visit)
         try:
-            await _tell(response, told)
-            while not over:
-                if len(told) < events.MOST:
-                    await _pause(response, news, every)
+            await _tell(response, seen.told)
+            while not seen.over:
+                if len(seen.told) < events.MOST:
+                    await _pause(response, news, held_back=seen.held_back)
                 news.clear()
-                told, over = await look()
-                await _tell(response, told)
+                seen = await look()
+                await _tell(response, seen.told)
         except (ConnectionError, Declined):
             log.info("%s: the stream's reader has gone, or may no more", key)
         except Exception as error:  # noqa: BLE001  (an answer has begun: it can only end)
@@ -134,15 +146,16 @@ async def _begun(visit: Visit[Query]) -> web.StreamResponse:
     return response
 
 
-async def _tell(response: web.StreamResponse, told: list[Event]) -> None:
+async def _tell(response: web.StreamResponse, told: Sequence[Event]) -> None:
     for place, body in told:
         data = body.model_dump_json()
         await response.write(f"id: {place}\nevent: operation\ndata: {data}\n\n".encode())
 
 
-async def _pause(response: web.StreamResponse, news: asyncio.Event, every: float) -> None:
+async def _pause(response: web.StreamResponse, news: asyncio.Event, *, held_back: bool) -> None:
     """Wait until it is worth looking; a comment keeps a silent connection open."""
     with suppress(TimeoutError):
-        await asyncio.wait_for(news.wait(), every)
+        await asyncio.wait_for(news.wait(), HELD_BACK_SECONDS if held_back else QUIET_SECONDS)
         return
-    await response.write(b": still here\n\n")
+    if not held_back:
+        await response.write(b": still here\n\n")

@@ -9,10 +9,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
+from uuid import uuid4
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
-from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkflowExecutionRequest,
+    UnpauseWorkflowExecutionRequest,
+)
 from temporalio.client import Client
 from temporalio.common import (
     Priority,
@@ -33,10 +37,8 @@ Workflow = Callable[[Any, ClusterOrder], Awaitable[None]]
 CALL = timedelta(seconds=2)
 PATIENCE_SECONDS = 3.0
 INTERACTIVE = 2
-OPEN = (
-    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING,
-    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED,
-)
+PAUSED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED
+OPEN = (WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING, PAUSED)
 
 TENANT_ID = SearchAttributeKey.for_keyword("CksTenantId")
 CLUSTER_ID = SearchAttributeKey.for_keyword("CksClusterId")
@@ -136,9 +138,28 @@ class Temporal:
         )
 
     async def cancel(self, workflow_id: str) -> None:
-        """Ask the open run to end.  Having none to ask is no error: it has ended."""
+        """Ask the open run to end.  Having none to ask is no error: it has ended.
+
+        A run that an operator paused hears nothing until it goes on.
+        """
         handle = self._client.get_workflow_handle(workflow_id)
         await _if_there(handle.cancel(rpc_timeout=CALL))
+        await self._unpause(workflow_id)
+
+    async def _unpause(self, workflow_id: str) -> None:
+        status = await self._status(workflow_id)
+        if status is None or status[1] != PAUSED:
+            return
+        request = UnpauseWorkflowExecutionRequest(
+            namespace=self._client.namespace,
+            workflow_id=workflow_id,
+            run_id=status[0],
+            identity="cks",
+            reason="the tenant cancelled the operation",
+            request_id=uuid4().hex,
+        )
+        service = self._client.workflow_service
+        await _if_there(service.unpause_workflow_execution(request, timeout=CALL))
 
     async def terminate(self, workflow_id: str, reason: str) -> None:
         """End the open run without asking it.  Having none is no error."""
@@ -146,7 +167,14 @@ class Temporal:
         await _if_there(handle.terminate(reason=reason, rpc_timeout=CALL))
 
     async def latest_run(self, workflow_id: str) -> Run | None:
-        """Return the newest run by this id; the SDK's ``describe()`` chokes on a paused one."""
+        """Return the newest run by this id."""
+        found = await self._status(workflow_id)
+        return Run(found[0], closed=found[1] not in OPEN) if found else None
+
+    async def _status(
+        self, workflow_id: str
+    ) -> tuple[str, WorkflowExecutionStatus.ValueType] | None:
+        """Return the newest run's id and status; ``describe()`` chokes on a paused one."""
         request = DescribeWorkflowExecutionRequest(
             namespace=self._client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
         )
@@ -158,7 +186,7 @@ class Temporal:
                 return None
             raise
         info = reply.workflow_execution_info
-        return Run(info.execution.run_id, closed=info.status not in OPEN)
+        return info.execution.run_id, info.status
 
     async def answers(self) -> bool:
         """Say whether the server answers now."""
@@ -176,7 +204,7 @@ AWAY = (
 )
 
 
-async def _if_there(call: Awaitable[None]) -> None:
+async def _if_there(call: Awaitable[object]) -> None:
     try:
         await _soon(call)
     except RPCError as error:

@@ -1,14 +1,22 @@
-"""Every setting, read once at each entry point, from the environment or ``.dev/env``.
+"""Every setting, read once at each entry point, from the environment.
 
-``.dev/env`` is what ``make dev`` writes, so that ``cks admin`` finds a running copy by
-itself; a real variable always wins over it.
+``cks admin`` reads what ``make dev`` wrote too, so that it finds a running copy by itself; a
+real variable always wins over it.  API and worker never read that file: it names a superuser.
 """
 
+import os
 import sys
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class BadSettings(ValueError):  # noqa: N818
+    """A variable's value cannot be meant; the message names each such variable, in one line."""
 
 
 class Settings(BaseSettings):
@@ -27,8 +35,8 @@ class Settings(BaseSettings):
 
     api_url: str = "http://127.0.0.1:8080"
     api_host: str = "127.0.0.1"
-    api_port: int = 8080
-    ops_port: int = 8081
+    api_port: Port = 8080
+    ops_port: Port = 8081
 
     temporal_address: str = Field(
         default="127.0.0.1:7233",
@@ -51,7 +59,32 @@ class Settings(BaseSettings):
     """How many times faster than planned the provider is; for estimates alone."""
 
 
-def load() -> Settings:
-    """Read the settings; ``.dev/env`` of this directory, or beside ``.venv``, fills gaps."""
-    beside = Path(sys.prefix).parent / ".dev" / "env"
-    return Settings(_env_file=(beside, Path(".dev/env")))
+def load(*, development: bool = False) -> Settings:
+    """Read the settings; raise ``BadSettings`` where one is wrong.
+
+    ``development``: the file that ``make dev`` wrote fills what is not set.
+    """
+    try:
+        return Settings(_env_file=_written() if development else None)
+    except ValidationError as error:
+        raise BadSettings(explain(error)) from error
+
+
+def explain(error: ValidationError) -> str:
+    """Return one line that names every variable that is wrong, and how."""
+    return "; ".join(
+        f"{_variable(str(wrong['loc'][0]))}={wrong['input']}: {wrong['msg']}"
+        for wrong in error.errors()
+    )
+
+
+def _written() -> Path:
+    """Return the file of the copy that is meant: the one chosen, the one here, or our own."""
+    if chosen := os.environ.get("CKS_DEV_DIR"):
+        return Path(chosen, "env")
+    here = Path(".dev", "env")
+    return here if here.exists() else Path(sys.prefix).parent / here
+
+
+def _variable(name: str) -> str:
+    return name if name.isupper() else f"CKS_{name.upper()}"

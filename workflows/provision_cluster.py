@@ -1,18 +1,19 @@
 """Build a cluster from a tenant's order, or leave nothing behind."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 
 from temporalio import exceptions, workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.operations import Operations, Retreat, Settlement
-    from activities.provisioning import PoolStep, Provisioning
-    from cks.domain.clusters import ClusterOrder
-    from cks.domain.failures import STEP_TIMED_OUT, failed_at
+    from activities.provisioning import Provisioning
+    from cks.domain.clusters import ClusterOrder, ClusterPart, NetworkPart, PoolPart, WholePart
+    from cks.domain.failures import failed_at
     from cks.domain.operations import CANCELLED, Heading
     from cks.domain.plans import ADD_ONS, CONTROL_PLANE, NETWORK, VERIFY, pool_step
-    from cks.domain.refusals import Superseded
+    from cks.domain.refusals import Superseded, TurnedBack
     from workflows.saga import FAILED, Do, Stages, Step, perform, recording, undisturbed, unwind
 
 
@@ -73,6 +74,8 @@ class ProvisionCluster:
         if exceptions.is_cancelled_exception(failure):
             return Retreat(order.operation, CANCELLED)
         failed = next((name for name, state in self._told.items() if state == FAILED), None)
+        if code_of(failure) == TurnedBack.code:
+            failed = None  # it failed in another run, at a step of its own
         title = self._titles[failed] if failed else None
         return Retreat(order.operation, failed_at(code_of(failure), title), failed)
 
@@ -81,39 +84,31 @@ def stages_of(order: ClusterOrder) -> Stages:
     """Return the plan: network, control plane, the pools side by side, add-ons, verification."""
     planned = {step.name: step for step in order.steps}
 
-    def step(name: str, do: Do, undo: Do | None = None, argument: object = order) -> Step:
-        limit = timedelta(seconds=planned[name].limit_seconds)
-        return Step(name, planned[name].title, limit, argument, do, undo)
+    def step(
+        kind: Callable[..., ClusterPart], name: str, do: Do, undo: Do | None, *more: object
+    ) -> Step:
+        limit = planned[name].limit_seconds
+        part = kind(order.operation, name, limit, order.cluster_id, order.version, *more)
+        return Step(name, planned[name].title, timedelta(seconds=limit), part, do, undo)
 
+    act = Provisioning
+    ranges = order.pod_cidr, order.service_cidr
+    sizes = tuple((pool.pool_id, pool.node_count) for pool in order.pools)
     pools = [
-        step(
-            pool_step(pool.name),
-            Provisioning.create_node_pool,
-            Provisioning.delete_node_pool,
-            PoolStep(order, pool.pool_id),
-        )
+        step(PoolPart, pool_step(pool.name), act.create_node_pool, act.delete_node_pool, pool)
         for pool in order.pools
     ]
+    plane = act.create_control_plane, act.delete_control_plane
     return (
-        [step(NETWORK, Provisioning.create_network, Provisioning.delete_network)],
-        [
-            step(
-                CONTROL_PLANE,
-                Provisioning.create_control_plane,
-                Provisioning.delete_control_plane,
-            )
-        ],
+        [step(NetworkPart, NETWORK, act.create_network, act.delete_network, *ranges)],
+        [step(ClusterPart, CONTROL_PLANE, *plane)],
         pools,
-        [step(ADD_ONS, Provisioning.install_add_ons)],
-        [step(VERIFY, Provisioning.verify_cluster)],
+        [step(ClusterPart, ADD_ONS, act.install_add_ons, None)],
+        [step(WholePart, VERIFY, act.verify_cluster, None, sizes)],
     )
 
 
 def code_of(failure: BaseException) -> str | None:
     """Return the stable code of a failed activity; ``None`` where it gave none."""
-    match failure.__cause__:
-        case exceptions.ApplicationError() as cause:
-            return cause.type
-        case exceptions.TimeoutError():
-            return STEP_TIMED_OUT
-    return None
+    cause = failure.__cause__
+    return cause.type if isinstance(cause, exceptions.ApplicationError) else None

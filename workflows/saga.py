@@ -24,11 +24,14 @@ WAIT = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
 HEARTBEAT = timedelta(seconds=5)
 AT_ONCE = 5
 ATTEMPT = timedelta(hours=1)
+GRACE = timedelta(minutes=1)
+OUTAGE = timedelta(days=1)
+"""How long workers may be missing before a step is given up for that."""
 
 PATIENT = RetryPolicy(
     initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=5)
 )
-"""Without a number of attempts: a step's deadline and the budget of its calls end it."""
+"""Without a number of attempts: the activity's deadline and its calls' budget end it."""
 ENDLESS = RetryPolicy(
     initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=15)
 )
@@ -51,7 +54,7 @@ Do = Callable[[Any, Any], Awaitable[None]]
 class Step:
     """A step, what undoes it (``None``: it goes with an earlier one), and what both are told.
 
-    ``limit`` is the deadline of doing it, with all its attempts.
+    ``limit`` is its deadline, which the activity keeps itself.
     """
 
     name: str
@@ -83,7 +86,8 @@ async def _do(step: Step, tell: Tell) -> None:
             step.do,
             step.argument,
             summary=step.title,
-            schedule_to_close_timeout=step.limit,
+            start_to_close_timeout=step.limit + GRACE,
+            schedule_to_close_timeout=step.limit + OUTAGE,
             heartbeat_timeout=HEARTBEAT,
             retry_policy=PATIENT,
             cancellation_type=WAIT,

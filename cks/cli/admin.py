@@ -1,7 +1,7 @@
 """``cks admin``: what an operator does to the database, by hand.
 
-Answers are JSON on stdout, a secret once; what goes wrong is one line on stderr and exit
-status 1.
+Answers are JSON on stdout, an object a line, a secret once; what goes wrong is one line on
+stderr and exit status 1.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ import click
 
 from cks import settings
 from cks.db import migrate, tenants
-from cks.db.owner import NotDone
-from cks.db.tenants import Founded, Issued, Joined, NewTenant
+from cks.db.owner import NoDatabase, NotDone
+from cks.db.tenants import Founded, Issued, Joined, NewTenant, TenantLine, UserLine
 
 Made = TypeVar("Made")
 
@@ -51,7 +51,13 @@ def create_tenant(
 ) -> None:
     """Make a tenant with its roles, its quotas and its first admin."""
     wish = NewTenant(name, admin_email, timezone, currency, billing_cycle)
-    _show(_run(tenants.create_tenant(_url(), wish)))
+    _show(_run(tenants.create_tenant(_url(), wish, unique_name=True)))
+
+
+@tenant.command("list")
+def list_tenants() -> None:
+    """Print every tenant: a JSON object a line."""
+    _show(*_run(tenants.list_tenants(_url())))
 
 
 @click.group()
@@ -68,6 +74,13 @@ def create_user(tenant: str, email: str, role: str) -> None:
     _show(_run(tenants.create_user(_url(), tenant, email, role)))
 
 
+@user.command("list")
+@click.option("--tenant", required=True, help="The tenant's id, or its name.")
+def list_users(tenant: str) -> None:
+    """Print every user of a tenant: a JSON object a line."""
+    _show(*_run(tenants.list_users(_url(), tenant)))
+
+
 @click.group()
 def token() -> None:
     """Bearer tokens."""
@@ -82,15 +95,18 @@ def create_token(user: str, name: str | None) -> None:
 
 
 def _url() -> str:
-    return settings.load().database_url
+    return settings.load(development=True).database_url
 
 
 def _run(work: Coroutine[Any, Any, Made]) -> Made:
     try:
         return asyncio.run(work)
+    except NoDatabase as error:
+        raise click.ClickException(f"{error} Start `make dev`, or set CKS_DATABASE_URL.") from error
     except NotDone as error:
         raise click.ClickException(str(error)) from error
 
 
-def _show(made: Founded | Joined | Issued) -> None:
-    click.echo(json.dumps(asdict(made), default=str))
+def _show(*answers: Founded | Joined | Issued | TenantLine | UserLine) -> None:
+    for answer in answers:
+        click.echo(json.dumps(asdict(answer), default=str))

@@ -9,6 +9,7 @@ import click
 from pydantic import TypeAdapter, ValidationError
 
 from cks import settings
+from cks.providers.base import Unavailable
 from cks.providers.simulated.client import OperatorDesk
 from cks.providers.simulated.wire import Call, FaultKind, FaultOrder
 
@@ -73,9 +74,12 @@ def register(group: click.Group) -> None:
 
 def _ask(question: Callable[[OperatorDesk], Awaitable[Answer]]) -> Answer:
     async def ask() -> Answer:
-        desk = OperatorDesk(settings.load().simulator_url)
+        desk = OperatorDesk(settings.load(development=True).simulator_url)
         try:
             return await question(desk)
+        except Unavailable as error:
+            hint = "Start `make dev`, or set CKS_SIMULATOR_URL."
+            raise click.ClickException(f"{error}. {hint}") from error
         finally:
             await desk.close()
 

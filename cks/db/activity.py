@@ -54,9 +54,25 @@ class Deed:
     detail: Mapping[str, object] = field(default_factory=dict)
 
 
-async def log_request(session: AsyncSession, caller: Caller, deed: Deed) -> None:
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A caller as the log knows them: the digests that stand for their personal values."""
+
+    caller: Caller
+    digests: Mapping[str, bytes]
+
+
+async def actor_of(session: AsyncSession, caller: Caller) -> Actor:
+    """Make a caller known to the log.
+
+    This comes before the request's effects: the log's chain is locked last of all.
+    """
+    return Actor(caller, await _digests(session, caller))
+
+
+async def log_request(session: AsyncSession, actor: Actor, deed: Deed) -> None:
     """Write what a caller did, or was refused."""
-    digests = await _digests(session, caller)
+    caller, digests = actor.caller, actor.digests
     row = _row(caller.tenant_id, deed)
     row.user_id, row.token_id, row.request_id = caller.user_id, caller.token_id, caller.request_id
     row.actor_type = "token"

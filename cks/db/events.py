@@ -53,6 +53,10 @@ SELECT xid::text AS transaction, id, operation_id, event FROM operation_events
    AND xid < pg_snapshot_xmin(pg_current_snapshot())
  ORDER BY xid, id LIMIT :limit
 """)
+HELD_BACK = sa.text("""
+SELECT EXISTS (SELECT FROM operation_events
+                WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()))
+""")
 HORIZON = sa.text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")
 
 
@@ -173,6 +177,11 @@ async def events_of_all(
     names = {"xid": str(after.xid), "id": after.id, "limit": limit}
     rows = await session.execute(OF_ALL, names)
     return [Told(r.operation_id, Position(int(r.transaction), r.id), r.event) for r in rows]
+
+
+async def any_held_back(session: AsyncSession) -> bool:
+    """Say whether events are there that an older transaction still keeps out of sight."""
+    return bool(await session.scalar(HELD_BACK))
 
 
 async def horizon(session: AsyncSession) -> Position:

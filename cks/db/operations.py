@@ -111,13 +111,6 @@ async def lock(session: AsyncSession, operation_id: UUID) -> Operation:
     )
 
 
-async def lock_if_free(session: AsyncSession, operation_id: UUID) -> Operation | None:
-    """Return the operation, or ``None`` where another relay is at it."""
-    query = sa.select(Operation).where(Operation.id == operation_id)
-    found: Operation | None = await session.scalar(query.with_for_update(skip_locked=True))
-    return found
-
-
 def _found(operation: Operation | None) -> Operation:
     if operation is None:
         raise NotFound("There is no such operation.")

@@ -23,19 +23,24 @@ class NotDone(Exception):  # noqa: N818
     """Nothing was changed; the message says why in one line."""
 
 
+class NoDatabase(NotDone):
+    """There is no database at the URL, or there is no URL."""
+
+
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[AsyncConnection]:
     """Open one transaction as the login itself; raise ``NotDone`` if the database refuses."""
     if not url:
-        raise NotDone("CKS_DATABASE_URL is not set: it names the database to work on.")
-    engine = connect(url, pool_size=1)
+        raise NoDatabase("CKS_DATABASE_URL, the database to work on, is not set.")
+    # A migration takes as long as its tables are large, and waits for one that runs already.
+    engine = connect(url, pool_size=1, statement_seconds=None)
     try:
         async with engine.begin() as connection:
             yield connection
     except (asyncpg.ClientConfigurationError, ValueError) as error:
         raise NotDone(f"CKS_DATABASE_URL is not usable: {_line(error)}") from error
     except OSError as error:
-        raise NotDone(f"The database cannot be reached: {_line(error)}") from error
+        raise NoDatabase(f"The database cannot be reached: {_line(error)}.") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:
         raise NotDone(f"The database refused: {_line(error)}") from error
     finally:

@@ -8,7 +8,7 @@ READ COMMITTED throughout: exclusion rests on constraints and row locks, and the
 last admin was seen to fail under REPEATABLE READ.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from cks.db.models.operations import Operation
-from cks.domain.operations import LIVE, OperationRef
+from cks.domain.operations import LIVE, TERMINAL, OperationRef
 
 Session = AsyncSession
 """A tenant's open transaction."""
@@ -34,22 +34,34 @@ Session = AsyncSession
 SET_TENANT = sa.text("SELECT set_config('app.tenant_id', :tenant, true)")
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
+DISPATCH_CONNECTIONS = 4
 
 
 class WrongRole(Exception):  # noqa: N818
     """The login can do more than its work needs; the message says what."""
 
 
-def connect(url: str, pool_size: int) -> AsyncEngine:
+def connect(
+    url: str,
+    pool_size: int,
+    *,
+    statement_seconds: float | None = STATEMENT_SECONDS,
+    weak: bool = False,
+) -> AsyncEngine:
     """Return an engine for a URL in libpq's form; its connections give up instead of hanging.
 
     asyncpg itself reads the URL, so what libpq takes (``sslmode``, ``application_name``) goes.
+    ``weak``: every connection is asked for its role before it is lent, and ``WrongRole`` raised
+    for one that could do more than the service's work needs, whenever the server came.
     """
 
     async def open_one() -> asyncpg.Connection:
-        return await asyncpg.connect(
-            url, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS
+        connection = await asyncpg.connect(
+            url, timeout=CONNECT_SECONDS, command_timeout=statement_seconds
         )
+        if weak:
+            await _refuse_power(connection)
+        return connection
 
     return create_async_engine(
         "postgresql+asyncpg://",
@@ -64,7 +76,7 @@ class Database:
     """Acts, as ``cks_app``."""
 
     def __init__(self, url: str, pool_size: int = 20) -> None:
-        self.engine = connect(url, pool_size)
+        self.engine = connect(url, pool_size, weak=True)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager
@@ -102,52 +114,62 @@ class Dispatch:
     """Finds, as ``cks_dispatch``: what waits, in every tenant, and nothing more."""
 
     def __init__(self, url: str) -> None:
-        self.engine = connect(url, 2)
+        self.engine = connect(url, DISPATCH_CONNECTIONS, weak=True)
 
-    async def find_undelivered(self, limit: int) -> Sequence[Found]:
+    async def find_undelivered(self, types: Collection[str], limit: int) -> Sequence[Found]:
         """Find runnable operations that no run was started for, the oldest first."""
-        return await self._find(
-            limit, Operation.runnable_at.is_not(None), Operation.dispatched_at.is_(None)
-        )
+        waiting = Operation.runnable_at.is_not(None), Operation.dispatched_at.is_(None)
+        return await self._find(Operation.status.in_(LIVE), *waiting, types=types, limit=limit)
 
-    async def find_cancelled(self, limit: int) -> Sequence[Found]:
+    async def find_cancelled(self, types: Collection[str], limit: int) -> Sequence[Found]:
         """Find live operations with a run that a tenant wants to end."""
+        wanted = Operation.cancel_requested_at.is_not(None), Operation.ending.is_(None)
         return await self._find(
-            limit,
+            Operation.status.in_(LIVE),
             Operation.dispatched_at.is_not(None),
-            Operation.cancel_requested_at.is_not(None),
-            Operation.ending.is_(None),
+            *wanted,
+            types=types,
+            limit=limit,
         )
 
-    async def find_delivered(self, limit: int, quiet_seconds: float) -> Sequence[Found]:
-        """Find live operations that should have a run and told nothing for some seconds."""
+    async def find_delivered(
+        self, types: Collection[str], limit: int, quiet_seconds: float
+    ) -> Sequence[Found]:
+        """Find live operations that should have a run and told nothing for some seconds.
+
+        Any of them, where there are more than ``limit``: each has its turn before long.
+        """
         return await self._find(
-            limit, Operation.dispatched_at.is_not(None), _untouched_for(quiet_seconds)
+            Operation.status.in_(LIVE),
+            Operation.dispatched_at.is_not(None),
+            _untouched_for(quiet_seconds),
+            types=types,
+            limit=limit,
+            order=sa.func.random(),
         )
 
     async def find_settled(
-        self, limit: int, quiet_seconds: float, within_seconds: float
+        self, types: Collection[str], limit: int, quiet_seconds: float, within_seconds: float
     ) -> Sequence[Found]:
         """Find operations that ended a while ago, but not long: their runs should have, too."""
         return await self._find(
-            limit,
+            Operation.status.in_(TERMINAL),
             Operation.dispatched_at.is_not(None),
             _untouched_for(quiet_seconds),
             sa.not_(_untouched_for(within_seconds)),
-            live=False,
+            types=types,
+            limit=limit,
+            order=sa.func.random(),
         )
 
     @asynccontextmanager
     async def alone(self, key: int) -> AsyncIterator[bool]:
-        """Hold an advisory lock, if nobody else does, for as long as the block lasts."""
+        """Hold an advisory lock, if nobody else does, for as long as the block lasts.
+
+        It ends with its transaction, and so with its connection: nothing is to be unlocked.
+        """
         async with self.engine.connect() as connection:
-            take = sa.select(sa.func.pg_try_advisory_lock(key))
-            taken = bool(await connection.scalar(take))
-            try:
-                yield taken
-            finally:
-                if taken:
-                    await connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+            yield bool(await connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(key))))
 
     async def oldest_undelivered(self) -> datetime | None:
         """Return since when the longest-waiting runnable operation has waited."""
@@ -159,14 +181,18 @@ class Dispatch:
             return waiting
 
     async def _find(
-        self, limit: int, *conditions: sa.ColumnElement[bool], live: bool = True
+        self,
+        *conditions: sa.ColumnElement[bool],
+        types: Collection[str],
+        limit: int,
+        order: sa.ColumnElement[float] | None = None,
     ) -> Sequence[Found]:
         one = Operation
         columns = (one.tenant_id, one.id, one.type, one.workflow_id, one.fence)
-        so = one.status.in_(LIVE) if live else one.status.not_in(LIVE)
-        query = sa.select(*columns).where(so, *conditions)
+        query = sa.select(*columns).where(one.type.in_(types), *conditions).limit(limit)
+        query = query.order_by(one.runnable_at if order is None else order)
         async with self.engine.connect() as connection:
-            rows = await connection.execute(query.order_by(one.runnable_at).limit(limit))
+            rows = await connection.execute(query)
             return [Found(OperationRef(r[0], r[1]), r[2], str(r[3]), r[4]) for r in rows]
 
     async def close(self) -> None:
@@ -177,32 +203,39 @@ def _untouched_for(seconds: float) -> sa.ColumnElement[bool]:
     return Operation.updated_at < sa.func.now() - timedelta(seconds=seconds)
 
 
-POWERS = sa.text("""
-SELECT current_user AS role, rolsuper, rolbypassrls,
+POWERS = """
+SELECT current_user AS role,
+       EXISTS (SELECT FROM pg_roles r WHERE r.rolsuper AND pg_has_role(r.oid, 'MEMBER')) AS super,
+       EXISTS (SELECT FROM pg_roles r
+                WHERE r.rolbypassrls AND pg_has_role(r.oid, 'MEMBER')) AS bypasses,
        EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                 WHERE n.nspname = 'public' AND pg_has_role(c.relowner, 'MEMBER')) AS owns
-  FROM pg_roles WHERE rolname = current_user
-""")
+"""
+
+
+async def _refuse_power(connection: asyncpg.Connection) -> None:
+    found = await connection.fetchrow(POWERS)
+    powers = {
+        "a superuser": found["super"],
+        "exempt from row security": found["bypasses"],
+        "an owner of the tables": found["owns"],
+    }
+    held = [power for power, has in powers.items() if has]
+    if held:
+        await connection.close()
+        who = f"{found['role']} is {' and '.join(held)}"
+        raise WrongRole(f"{who}; API and worker run as cks_app and cks_dispatch")
 
 
 async def check_role(engine: AsyncEngine) -> None:
     """Raise ``WrongRole`` if the login is an owner, a superuser, or bypasses row security."""
-    async with engine.connect() as connection:
-        found = (await connection.execute(POWERS)).one()
-    powers = {
-        "a superuser": found.rolsuper,
-        "exempt from row security": found.rolbypassrls,
-        "an owner of the tables": found.owns,
-    }
-    held = [power for power, has in powers.items() if has]
-    if held:
-        raise WrongRole(
-            f"{found.role} is {' and '.join(held)}; API and worker run as cks_app and cks_dispatch"
-        )
+    async with engine.connect():
+        return
 
 
-AWAY = ("08", "53", "57P0", "40001", "40P01", "55P03")
-"""SQLSTATE classes that pass: no connection, no resources (a full disk too), restarting."""
+AWAY = ("08", "53", "57P0", "57014", "25006", "40001", "40P01", "55P03")
+"""SQLSTATEs that pass: no connection, no resources (a full disk too), restarting, cancelled by
+an operator, demoted to a standby, a deadlock."""
 
 
 def is_away(error: BaseException) -> bool:

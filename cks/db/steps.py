@@ -22,8 +22,12 @@ async def find(session: AsyncSession, operation_id: UUID, name: str) -> Operatio
 
 
 async def begin(session: AsyncSession, step: OperationStep, attempt: int) -> None:
-    """Note that an attempt at the step is under way."""
-    step.status = StepStatus.RUNNING
+    """Note that an attempt at the step is under way.
+
+    A late one, which timed out before it began, may find it completed: it stays so.
+    """
+    if step.status != StepStatus.COMPLETED:
+        step.status = StepStatus.RUNNING
     step.attempt = max(step.attempt, attempt)
     if step.started_at is None:
         step.started_at = await session.scalar(CLOCK)
@@ -50,7 +54,7 @@ async def note_failure(
     step.last_error = error[:LONGEST_ERROR]
     step.failing_since = step.failing_since or now
     spent: bool = now - step.failing_since >= budget
-    if spent:
+    if spent and step.status != StepStatus.COMPLETED:
         step.status = StepStatus.FAILED
     return spent
 

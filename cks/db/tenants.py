@@ -1,4 +1,4 @@
-"""Makes tenants, users and tokens: the operator's bootstrap, never an HTTP route.
+"""Makes and lists tenants, users and tokens: the operator's bootstrap, never an HTTP route.
 
 A tenant comes with its built-in roles, its quotas and its first admin in one transaction, so
 that there is never a tenant which nobody can enter.  Every change leaves a row in the
@@ -29,6 +29,9 @@ SECRET_BITS = 192
 SHOWN = 12
 ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 CURRENCY = re.compile(r"[A-Z]{3}")
+CLOSED = "closed"
+NAMING = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('cks tenant names', 0))")
+"""Held from the look for a name until its tenant is there: two may be made at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,30 @@ class Issued:
     token: str
 
 
-async def create_tenant(url: str, wish: NewTenant) -> Founded:
-    """Make a tenant that its admin can enter at once.  Raise ``NotDone`` if it cannot be."""
+@dataclass(frozen=True, slots=True)
+class TenantLine:
+    id: UUID
+    name: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserLine:
+    id: UUID
+    email: str
+    role: str
+    status: str
+
+
+async def create_tenant(url: str, wish: NewTenant, *, unique_name: bool = False) -> Founded:
+    """Make a tenant that its admin can enter at once.  Raise ``NotDone`` if it cannot be.
+
+    ``unique_name``: refuse a name that another tenant bears, unless that one is closed.
+    """
     _check(wish)
     async with owning(url) as connection:
+        if unique_name:
+            await _check_unique(connection, wish.name)
         tenant_id = uuid7()
         await connection.execute(
             sa.insert(Tenant).values(
@@ -98,11 +121,30 @@ async def create_user(url: str, tenant: str, email: str, role: str) -> Joined:
 
 async def create_token(url: str, user: str, name: str | None = None) -> Issued:
     """Make a token for a user; ``user`` is an id or an address."""
+    if name is not None and not 1 <= len(name.strip()) <= len(name) <= UserToken.name.type.length:
+        raise NotDone("A token's name has 1 to 64 characters.")
     async with owning(url) as connection:
         tenant_id, user_id = await _find_user(connection, user)
         issued = await _issue(connection, tenant_id, user_id, name)
         await _log(connection, tenant_id, "tokens.create", issued.token_id)
     return issued
+
+
+async def list_tenants(url: str) -> list[TenantLine]:
+    """Return all tenants by name, those closed too; the platform is none."""
+    query = sa.select(Tenant.id, Tenant.name, Tenant.status).where(Tenant.id != PLATFORM)
+    async with owning(url) as connection:
+        rows = await connection.execute(query.order_by(Tenant.name, Tenant.id))
+        return [TenantLine(*row) for row in rows]
+
+
+async def list_users(url: str, tenant: str) -> list[UserLine]:
+    """Return a tenant's users by address; ``tenant`` is an id, or a name borne by one."""
+    columns = (User.id, User.email, User.role, User.status)
+    async with owning(url) as connection:
+        tenant_id = await _find_tenant(connection, tenant)
+        query = sa.select(*columns).where(User.tenant_id == tenant_id).order_by(User.email)
+        return [UserLine(*row) for row in await connection.execute(query)]
 
 
 def _check(wish: NewTenant) -> None:
@@ -112,6 +154,15 @@ def _check(wish: NewTenant) -> None:
         raise NotDone(f"{wish.timezone} is no time zone; use a name such as Europe/Berlin.")
     if not CURRENCY.fullmatch(wish.currency):
         raise NotDone(f"{wish.currency} is no currency; use an ISO 4217 code such as EUR.")
+
+
+async def _check_unique(connection: AsyncConnection, name: str) -> None:
+    await connection.execute(NAMING)
+    same = sa.func.lower(Tenant.name) == sa.func.lower(name)
+    if found := await connection.scalar(
+        sa.select(Tenant.id).where(same, Tenant.status != CLOSED).limit(1)
+    ):
+        raise NotDone(f"There is a tenant named {name} already: {found}.")
 
 
 async def _grant_quotas(connection: AsyncConnection, tenant_id: UUID) -> None:
@@ -182,17 +233,21 @@ async def _issue(
 
 async def _find_tenant(connection: AsyncConnection, tenant: str) -> UUID:
     tenant_id = _uuid(tenant)
-    same = Tenant.id == tenant_id if tenant_id else Tenant.name == tenant
+    named = sa.and_(Tenant.name == tenant, Tenant.status != CLOSED)
+    same = Tenant.id == tenant_id if tenant_id else named
     query = sa.select(Tenant.id).where(same, Tenant.id != PLATFORM)
-    found = list(await connection.scalars(query))
+    found = list(await connection.scalars(query.order_by(Tenant.id)))
     if not found:
         raise NotDone(f"There is no tenant {tenant}.")
     if len(found) > 1:
-        raise NotDone(f"{len(found)} tenants are named {tenant}; give the id of one.")
+        ids = ", ".join(map(str, found))
+        raise NotDone(f"{len(found)} tenants are named {tenant}; give the id of one: {ids}.")
     return found[0]
 
 
 async def _find_user(connection: AsyncConnection, user: str) -> tuple[UUID, UUID]:
+    if not user.strip():
+        raise NotDone("Give the user's id or address.")
     user_id = _uuid(user)
     same = User.id == user_id if user_id else sa.func.lower(User.email) == user.lower()
     query = sa.select(User.tenant_id, User.id).where(same)

@@ -14,6 +14,7 @@ from cks.db import tenants
 from cks.db.owner import NotDone
 from cks.db.tenants import Founded, Joined, NewTenant
 from cks.dev.folder import Folder
+from cks.dev.surroundings import Trouble
 
 KEPT, NAME = "demo.json", "demo"
 ADMIN, DEVELOPER, VIEWER = (f"{role}@demo.example" for role in ("admin", "developer", "viewer"))
@@ -24,9 +25,19 @@ async def people(folder: Folder, api_url: str, database_url: str) -> dict[str, s
     kept = folder.kept(KEPT)
     if kept and await _opens(api_url, kept["CKS_TOKEN"]):
         return kept
-    url = database_url
-    made = {
-        "CKS_TOKEN": await _token(url, ADMIN, tenants.create_tenant(url, NewTenant(NAME, ADMIN))),
+    try:
+        made = await _make(database_url)
+    except NotDone as error:
+        raise Trouble(f"The tenant {NAME} cannot be made: {error}") from error
+    folder.keep(KEPT, json.dumps(made))
+    return made
+
+
+async def _make(url: str) -> dict[str, str]:
+    return {
+        "CKS_TOKEN": await _token(
+            url, ADMIN, tenants.create_tenant(url, NewTenant(NAME, ADMIN), unique_name=True)
+        ),
         "CKS_DEVELOPER_TOKEN": await _token(
             url, DEVELOPER, tenants.create_user(url, NAME, DEVELOPER, "developer")
         ),
@@ -34,8 +45,6 @@ async def people(folder: Folder, api_url: str, database_url: str) -> dict[str, s
             url, VIEWER, tenants.create_user(url, NAME, VIEWER, "viewer")
         ),
     }
-    folder.keep(KEPT, json.dumps(made))
-    return made
 
 
 async def _token(url: str, email: str, making: Awaitable[Founded | Joined]) -> str:

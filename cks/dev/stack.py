@@ -14,11 +14,9 @@ from cks.dev import demo, postgres, programs, summary, temporal
 from cks.dev.database import Urls, prepare
 from cks.dev.folder import Folder
 from cks.dev.supervisor import Supervisor
-from cks.dev.surroundings import Surroundings
+from cks.dev.surroundings import MARKER, OF_POSTGRES, OF_TEMPORAL, Surroundings
 
 EXPORTED = "exported.json"
-OF_POSTGRES = ("CKS_DATABASE_URL", "CKS_APP_DATABASE_URL", "CKS_DISPATCH_DATABASE_URL")
-OF_TEMPORAL = ("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_UI_URL")
 
 
 class Stack:
@@ -95,6 +93,7 @@ class Stack:
         started[OF_TEMPORAL] = not self._chosen.temporal_address
         ours = [name for names, is_ours in started.items() if is_ours for name in names]
         self._folder.keep(EXPORTED, json.dumps({name: exports[name] for name in ours}))
-        self._folder.keep("env", summary.environment(exports))
+        marked = exports | {MARKER: str(self._folder.path)}
+        self._folder.keep("env", summary.environment(marked))
         place = urlsplit(exports["CKS_DATABASE_URL"]).netloc.rpartition("@")[2]
         self._tell(summary.text(exports, self._folder.path, place))

@@ -31,7 +31,7 @@ def text(exports: Mapping[str, str], folder: Path, database: str) -> str:
         "API": exports["CKS_API_URL"],
         "operators": f"{exports['CKS_OPS_URL']}/readyz",
         "Temporal": exports["TEMPORAL_ADDRESS"],
-        "Temporal UI": exports.get("TEMPORAL_UI_URL", "not ours"),
+        "Temporal UI": _runs(exports),
         "simulator": exports["CKS_SIMULATOR_URL"],
         "PostgreSQL": database,
         "variables": f". {shlex.quote(str(folder / 'env'))}",
@@ -40,9 +40,16 @@ def text(exports: Mapping[str, str], folder: Path, database: str) -> str:
     places = "\n".join(f"  {name:<12} {place}" for name, place in where.items())
     return (
         f"Ready. Ctrl-C stops everything; the data stays in {folder}.\n\n{places}\n\n"
-        f"Create a cluster, as the admin of the demo tenant:\n\n  {_create(exports)}\n\n"
-        f"Follow what happens in the tenant (from another terminal):\n\n  {_follow(exports)}\n"
+        f"Follow what happens in the demo tenant, in another terminal:\n\n  {_follow(exports)}\n\n"
+        f"Create a cluster, as its admin, in a third:\n\n  {_create(exports)}\n"
     )
+
+
+def _runs(exports: Mapping[str, str]) -> str:
+    """Return where the UI lists our runs: by itself it opens an empty namespace."""
+    if not exports["TEMPORAL_UI_URL"]:
+        return "not ours"
+    return f"{exports['TEMPORAL_UI_URL']}/namespaces/{exports['TEMPORAL_NAMESPACE']}/workflows"
 
 
 def _create(exports: Mapping[str, str]) -> str:

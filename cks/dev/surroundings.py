@@ -5,14 +5,22 @@ A server whose address is given is used and never started, so its ports are not 
 
 import asyncio
 import os
+import shlex
 import socket
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Port = Annotated[int, Field(ge=1, le=65535)]
+from cks import settings
+from cks.settings import BadSettings, Port
+
+MARKER = "CKS_DEV_FOLDER"
+"""The variable in ``env`` that names the folder whose ``env`` it is."""
+OF_POSTGRES = ("CKS_DATABASE_URL", "CKS_APP_DATABASE_URL", "CKS_DISPATCH_DATABASE_URL")
+OF_TEMPORAL = ("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_UI_URL")
 
 
 class Trouble(Exception):  # noqa: N818
@@ -22,9 +30,7 @@ class Trouble(Exception):  # noqa: N818
 class Surroundings(BaseSettings):
     """Every choice has a default; the ports are those of the loopback interface."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="CKS_", extra="ignore", frozen=True, env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(env_prefix="CKS_", extra="ignore", frozen=True)
 
     dev_dir: Path = Path(".dev")
     api_port: Port = 8080
@@ -41,6 +47,11 @@ class Surroundings(BaseSettings):
         default="cks", validation_alias=AliasChoices("TEMPORAL_NAMESPACE")
     )
     temporal_ui_url: str = Field(default="", validation_alias=AliasChoices("TEMPORAL_UI_URL"))
+
+    # The simulated cloud reads these itself; they stand here so that a wrong one is told at once.
+    simulator_speed: float = Field(default=1.0, gt=0)
+    simulator_capacity: int = Field(default=0, ge=0)
+    simulator_quota_nodes: int = Field(default=0, ge=0)
 
     def ports(self) -> dict[str, int]:
         """Return the ports that will be ours to listen on, by their variables."""
@@ -60,32 +71,64 @@ def forget(exported: dict[str, str]) -> None:
             del os.environ[name]
 
 
+def forget_another_copy(folder: Path) -> Path | None:
+    """Drop what the ``env`` of another copy exported into our shell; return that copy's folder.
+
+    Its servers with our cloud would be a cluster here and its rows there.  Where that copy has
+    stopped, its values are gone, and every server's address counts as its own.
+    """
+    sourced = Path(os.environ.pop(MARKER, "") or folder)
+    if sourced.resolve() == folder.resolve():
+        return None
+    everything = {name: os.environ.get(name, "") for name in OF_POSTGRES + OF_TEMPORAL}
+    forget(_exports(sourced / "env") or everything)
+    return sourced
+
+
+def _exports(env: Path) -> dict[str, str]:
+    with suppress(OSError, ValueError):
+        words = [word.partition("=") for word in shlex.split(env.read_text())]
+        return {name: value for name, equals, value in words if equals}
+    return {}
+
+
+def forget_empty() -> None:
+    """Drop empty variables: they choose nothing, and API and worker would stumble over them."""
+    for name, value in list(os.environ.items()):
+        if not value and name.startswith(("CKS_", "TEMPORAL_")):
+            del os.environ[name]
+
+
 def read() -> Surroundings:
-    """Raise ``Trouble`` for a value that cannot be meant."""
+    """Raise ``Trouble`` for a value that cannot be meant, be it ours, the API's or the worker's."""
     try:
-        return Surroundings()
+        chosen = Surroundings()
+        settings.load()
     except ValidationError as error:
-        wrong = (f"CKS_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-        raise Trouble("; ".join(wrong)) from error
+        raise Trouble(settings.explain(error)) from error
+    except BadSettings as error:
+        raise Trouble(str(error)) from error
+    return chosen
 
 
 async def check_ports(ports: dict[str, int], patience: float = 0.0) -> None:
-    """Raise ``Trouble`` that names the port and its variable where another process has one.
+    """Raise ``Trouble`` that names every port that another process has, with its variable.
 
     ``patience`` (seconds) is for the leftovers of a copy that was killed a moment ago.
     """
-    for variable, port in ports.items():
-        twins = [other for other, number in ports.items() if number == port]
-        if len(twins) > 1:
-            raise Trouble(f"{' and '.join(twins)} are both {port}: choose different ports.")
-        while not _free(port):
-            patience -= 0.1
-            if patience < 0:
-                raise Trouble(
-                    f"Port {port} is taken by another process. Stop it, or choose"
-                    f" another port with {variable}."
-                )
-            await asyncio.sleep(0.1)
+    port, uses = Counter(ports.values()).most_common(1)[0]
+    if uses > 1:
+        twins = " and ".join(variable for variable, number in ports.items() if number == port)
+        raise Trouble(f"{twins} are both {port}: choose different ports.")
+    while taken := {variable: port for variable, port in ports.items() if not _free(port)}:
+        patience -= 0.1
+        if patience < 0:
+            each = ", ".join(f"{port} ({variable})" for variable, port in taken.items())
+            raise Trouble(
+                f"Taken by other processes: port {each}. Stop them, or choose other ports with"
+                " these variables."
+            )
+        await asyncio.sleep(0.1)
 
 
 def _free(port: int) -> bool:

@@ -89,7 +89,7 @@ class OrderedStep:
 
 @dataclass(frozen=True, slots=True)
 class ClusterOrder:
-    """What every step of one ``cluster.create`` needs: ids and values, no rows."""
+    """What a run of ``cluster.create`` carries out: ids and values, no rows."""
 
     operation: OperationRef
     cluster_id: UUID
@@ -99,9 +99,38 @@ class ClusterOrder:
     pools: tuple[PoolOrder, ...]
     steps: tuple[OrderedStep, ...]
 
-    def pool(self, pool_id: UUID) -> PoolOrder:
-        """Return the pool of that id; it is one of ours."""
-        return next(pool for pool in self.pools if pool.pool_id == pool_id)
+
+@dataclass(frozen=True, slots=True)
+class ClusterPart:
+    """What a step about the cluster as a whole is told; ``step`` is its name in the plan."""
+
+    operation: OperationRef
+    step: str
+    limit_seconds: int
+    cluster_id: UUID
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPart(ClusterPart):
+    """What the step of the network is told."""
+
+    pod_cidr: str
+    service_cidr: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPart(ClusterPart):
+    """What the step of one pool is told."""
+
+    pool: PoolOrder
+
+
+@dataclass(frozen=True, slots=True)
+class WholePart(ClusterPart):
+    """What the step that looks at the whole is told: each pool's id, and its nodes."""
+
+    pools: tuple[tuple[UUID, int], ...]
 
 
 def check_networking(pod_cidr: str, service_cidr: str) -> list[Fault]:

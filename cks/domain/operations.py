@@ -27,6 +27,7 @@ class OperationStatus(StrEnum):
 
 
 LIVE = (OperationStatus.PENDING, OperationStatus.RUNNING)
+TERMINAL = (OperationStatus.COMPLETED, OperationStatus.FAILED, OperationStatus.CANCELLED)
 
 
 class StepStatus(StrEnum):

@@ -73,9 +73,16 @@ def resolve(minors: Sequence[Minor], wanted: str | None, today: date) -> str | F
         return Fault("/version", "version_not_offered", "no version is on offer now")
     known = any(wanted in (minor.minor, minor.latest_patch) for minor in minors)
     what = "not on offer" if known else "unknown"
+    newest = "".join(
+        _newest(minor) for minor in offered if str(wanted).startswith(f"{minor.minor}.")
+    )
     names = ", ".join(minor.minor for minor in offered)
     return Fault(
         "/version",
         "version_not_offered" if known else "unknown_version",
-        f"{wanted} is {what}; choose one of {names}",
+        f"{wanted} is {what}; {newest}choose one of {names}",
     )
+
+
+def _newest(minor: Minor) -> str:
+    return f"the newest patch of {minor.minor} is {minor.latest_patch}; "

@@ -126,13 +126,15 @@ async def revoke(owner: AsyncEngine, founded: Founded) -> None:
         await connection.execute(mine.values(revoked_at=sa.func.now()))
 
 
-async def test_a_stream_ends_when_its_token_is_revoked(
-    client: Client, owner: AsyncEngine, founded: Founded
+async def test_a_stream_ends_when_its_token_is_revoked_and_tells_nothing_more(
+    client: Client, owner: AsyncEngine, founded: Founded, stories: Stories
 ) -> None:
+    operation = await client.order()
     async with client.stream(PATH) as stream:
         assert stream.response.status == 200
         await revoke(owner, founded)
-        assert await stream.next() is None
+        await stories.of(operation).complete()
+        assert await stream.rest() == []
 
 
 async def test_so_does_the_stream_of_one_operation_before_it_tells_any_more(

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.api.client import CLUSTERS, Client, order
+from tests.api.client import CLUSTERS, Client, order, pool
 from tests.api.conftest import admin_of_another
 from tests.conftest import Urls
 
@@ -45,6 +45,51 @@ async def test_what_is_no_json_in_utf_8_is_malformed(client: Client, raw: bytes)
     assert (answer.status, answer.code) == (400, "malformed_body")
 
 
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"", "The body is missing: this call takes a JSON object."),
+        (b" \n", "The body is missing: this call takes a JSON object."),
+        (b'{"name": "\xe9"}', "The body is not UTF-8: byte 11."),
+        (b'{"name": "\\ud800"}', "The body is not UTF-8: it holds half of a surrogate pair."),
+        (b'{\n "name": x}', "The body is not JSON: line 2, column 10."),
+        (b'{"name": NaN}', "The body is not JSON: NaN is no number there."),
+        (b"[" * 100_000, "The body is nested too deeply."),
+        (b"1" * 5_000, "A number in the body has too many digits."),
+    ],
+    ids=range(8),
+)
+async def test_a_malformed_body_is_told_why_and_where(client: Client, raw: bytes, why: str) -> None:
+    assert (await client.post(CLUSTERS, raw)).body["detail"] == why
+
+
+async def test_whoever_sends_nothing_is_told_that_it_is_missing(client: Client) -> None:
+    answer = await client.post(CLUSTERS)
+    assert (answer.status, answer.code) == (400, "malformed_body")
+    assert "missing" in answer.body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "key"),
+    [
+        (b'{"name": "a", "version": "1.35", "name": "a"}', '"name"'),
+        (b'{"tags": {"k": "1", "\\u006b": "1"}}', '"k"'),
+        (b'{"\\udfff": 1, "\\udfff": 1}', r'"\udfff"'),
+        (b'{"\\u0000": 1, "\\u0000": 1}', r'"\u0000"'),
+    ],
+    ids=range(4),
+)
+async def test_a_key_that_is_there_twice_is_malformed(client: Client, raw: bytes, key: str) -> None:
+    answer = await client.post(CLUSTERS, raw)
+    assert (answer.status, answer.code) == (400, "malformed_body")
+    assert answer.body["detail"] == f"The key {key} is there more than once in one object."
+
+
+async def test_a_key_may_be_there_twice_in_two_objects(client: Client) -> None:
+    pools = [pool("a", labels={"k": "1"}), pool("b", labels={"k": "1"})]
+    assert (await client.post(CLUSTERS, order(node_pools=pools))).status == 202
+
+
 @pytest.mark.parametrize("body", [[], 3, "x", None, True, [order()]])
 async def test_a_body_that_is_no_object_is_of_the_wrong_type(client: Client, body: object) -> None:
     answer = await client.post(CLUSTERS, body)
@@ -56,6 +101,22 @@ async def test_the_character_zero_is_refused_wherever_it_stands(client: Client, 
     for body in (order(name=name), order(tags={"k": name}), order() | {name: 1}):
         answer = await client.post(CLUSTERS, body)
         assert (answer.status, answer.code) == (422, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (order(name="a\0"), "/name"),
+        (order(tags={"x": "1", "a/b": "\0"}), "/tags/a~1b"),
+        (order(tags={"\0": "x"}), "/tags"),
+        (order(node_pools=[pool("a"), pool("\0")]), "/node_pools/1/name"),
+        ("\0", ""),
+    ],
+)
+async def test_it_is_told_where_the_character_zero_stands(
+    client: Client, body: object, pointer: str
+) -> None:
+    assert (await client.post(CLUSTERS, body)).faults == {pointer: "bad_character"}
 
 
 async def test_text_that_only_spells_an_escape_is_just_text(client: Client) -> None:

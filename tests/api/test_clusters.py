@@ -168,6 +168,16 @@ async def test_a_pool_is_found_in_its_own_cluster_alone(client: Client) -> None:
     assert (answer.status, answer.code) == (404, "not_found")
 
 
+async def test_whoever_gives_a_bare_name_is_told_how_a_name_is_written(client: Client) -> None:
+    cluster = (await client.order())["resource_id"]
+    for path in (f"{CLUSTERS}/first", f"{CLUSTERS}/{cluster}/node-pools/first"):
+        answer = await client.get(path)
+        assert (answer.status, answer.code) == (404, "not_found")
+        assert "name:first" in answer.body["detail"]
+    for wrong in ("First", "a%00", uuid4()):
+        assert "name:" not in (await client.get(f"{CLUSTERS}/{wrong}")).body["detail"]
+
+
 async def test_what_is_no_id_and_no_name_is_not_found(client: Client) -> None:
     for wrong in ("x", "name:", "name:A", "name:a%00", "%00", "name:%ff", f"{uuid4()}x", "name:a/"):
         assert (await client.get(f"{CLUSTERS}/{wrong}")).status == 404, wrong

@@ -14,7 +14,7 @@ import pytest
 
 from api.app import build_app
 from cks.db import migrate, tenants
-from cks.db.session import Database, Dispatch
+from cks.db.session import Database, Dispatch, connect
 from cks.db.tenants import Founded, NewTenant
 from cks.dev.postgres import Postgres
 from tests.api.client import CLUSTERS, Answer, Client, order
@@ -136,7 +136,7 @@ async def test_it_recovers_by_itself_when_the_database_is_back(mortal: Mortal) -
 async def allow(owner: str) -> None:
     """Let the application in by a password."""
     async with AsyncExitStack() as stack:
-        database = Database(owner, 1)
-        stack.push_async_callback(database.close)
-        async with database.engine.begin() as connection:
+        engine = connect(owner, 1)
+        stack.push_async_callback(engine.dispose)
+        async with engine.begin() as connection:
             await connection.exec_driver_sql(f"ALTER ROLE cks_app PASSWORD '{PASSWORD}'")

@@ -88,3 +88,8 @@ async def test_a_long_key_is_a_good_key(client: Client) -> None:
 async def test_without_a_key_two_posts_are_two_orders(client: Client) -> None:
     ids = {(await client.order(name=f"c{uuid4().hex[:8]}"))["id"] for _ in range(2)}
     assert len(ids) == 2
+
+
+async def test_a_key_with_a_path_that_names_nothing_is_no_trouble(client: Client) -> None:
+    answer = await client.call("DELETE", "/v1/clusters/%00", headers={"Idempotency-Key": "k"})
+    assert (answer.status, answer.code) == (404, "not_found")

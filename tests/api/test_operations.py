@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
 
+from api.operations import Type
 from cks.db.models.operations import OperationClaim
 from cks.db.session import Database
 from cks.db.tenants import Founded
@@ -45,19 +46,32 @@ async def test_each_filter_finds_what_fits(
 
 
 @pytest.mark.parametrize(
-    "query",
+    ("query", "code"),
     [
-        "status=sleeping",
-        "resource_id=x",
-        "created_after=yesterday",
-        "created_after=2026-01-01T00:00:00",
-        "page_token=x",
-        "colour=red",
+        ("status=sleeping", "unknown_value"),
+        ("type=cluster.paint", "unknown_value"),
+        ("resource_type=teapot", "unknown_value"),
+        ("resource_id=x", "bad_format"),
+        ("created_after=yesterday", "bad_format"),
+        ("created_after=2026-01-01", "bad_format"),
+        ("created_after=2026", "bad_format"),
+        ("created_after=2026-13-01T00:00:00Z", "bad_format"),
+        ("created_after=", "bad_format"),
+        ("created_after=2026-01-01T00:00:00", "bad_format"),
+        ("created_before=0900-01-01T00:00:00Z", "out_of_range"),
+        ("created_before=9999-01-01T00:00:00Z", "out_of_range"),
+        ("page_token=x", "invalid_page_token"),
+        ("colour=red", "unknown_field"),
     ],
 )
-async def test_a_wrong_filter_is_refused(client: Client, query: str) -> None:
+async def test_a_wrong_filter_is_refused(client: Client, query: str, code: str) -> None:
     answer = await client.get(f"{LIST}?{query}")
-    assert (answer.status, list(answer.faults)) == (422, [f"?{query.partition('=')[0]}"])
+    assert (answer.status, answer.faults) == (422, {f"?{query.partition('=')[0]}": code})
+
+
+@pytest.mark.parametrize("type_", get_args(Type))
+async def test_every_type_of_the_contract_is_a_filter(client: Client, type_: str) -> None:
+    assert await listed(client, type=type_) == []
 
 
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00"])
@@ -138,10 +152,25 @@ async def test_nobody_waits_for_what_has_ended(client: Client) -> None:
     assert time.monotonic() - began < 1
 
 
-@pytest.mark.parametrize("wait", ["61", "-1", "x", "1.5", ""])
-async def test_nobody_waits_for_longer_than_a_minute(client: Client, wait: str) -> None:
+@pytest.mark.parametrize(
+    ("wait", "code", "why"),
+    [
+        ("61", "out_of_range", "must be from 0 to 60"),
+        ("-1", "out_of_range", "must be from 0 to 60"),
+        ("9" * 5_000, "out_of_range", "has too many digits"),
+        ("x", "wrong_type", "must be a whole number"),
+        ("1.5", "wrong_type", "must be a whole number"),
+        ("", "wrong_type", "must be a whole number"),
+        ("1&wait=1", "repeated_parameter", "is there more than once"),
+    ],
+    ids=range(7),
+)
+async def test_nobody_waits_for_longer_than_a_minute(
+    client: Client, wait: str, code: str, why: str
+) -> None:
     answer = await client.get(f"{LIST}/{uuid4()}?wait={wait}")
-    assert (answer.status, list(answer.faults)) == (422, ["?wait"])
+    assert answer.status == 422
+    assert answer.body["errors"] == [{"pointer": "?wait", "code": code, "detail": why}]
 
 
 async def claims(database: Database, tenant: UUID, operation: Any) -> int:

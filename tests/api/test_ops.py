@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client as TemporalClient
 
 from api.ops import Vitals, build_ops
+from api.reconcile import Reconciler
 from api.relay import Relay
 from cks import engine
 from cks.db.session import Database, Dispatch, WrongRole, check_role, connect
@@ -32,7 +34,8 @@ ROOT = Path(__file__).parents[2]
 async def vitals(database: Database, dispatch: Dispatch, temporal: TemporalClient) -> Vitals:
     """All is well."""
     reached = Temporal(temporal, "cks")
-    return Vitals(database, dispatch, reached, Relay(database, dispatch, reached))
+    relay = Relay(database, dispatch, reached)
+    return Vitals(database, dispatch, reached, relay, Reconciler(database, dispatch, reached))
 
 
 async def away() -> Temporal:
@@ -46,6 +49,7 @@ async def test_it_is_ready_when_all_is_well(vitals: Vitals) -> None:
     assert {name for name, check in answer.body["checks"].items() if check["ok"]} == {
         "database",
         "migrations",
+        "reconciler",
         "relay",
         "temporal",
     }
@@ -115,7 +119,7 @@ async def test_the_logins_of_the_api_are_weak_enough(urls: Urls) -> None:
 
 async def checked(url: str) -> None:
     async with AsyncExitStack() as stack:
-        login = connect(url, 1)
+        login = connect(url, 1, weak=True)
         stack.push_async_callback(login.dispose)
         await check_role(login)
 
@@ -165,3 +169,12 @@ def test_the_api_refuses_to_start_as_a_superuser(
     assert ran.returncode == 1
     (line,) = (ran.stdout + ran.stderr).splitlines()
     assert "postgres is a superuser" in line
+
+
+async def test_no_connection_of_a_superuser_is_ever_lent(urls: Urls) -> None:
+    """Also where the database came only after the start, when nobody asks any more."""
+    database = Database(urls.owner)
+    with pytest.raises(WrongRole, match="superuser"):
+        async with database.begin(uuid4()):
+            pytest.fail("lent")
+    await database.close()

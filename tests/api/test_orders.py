@@ -258,3 +258,11 @@ async def test_a_parameter_that_is_nowhere_is_refused(
 
 async def test_a_way_to_fail_that_is_nowhere_is_an_unknown_value(client: Client) -> None:
     assert await faults(client, on_failure="explode") == {"/on_failure": "unknown_value"}
+
+
+async def test_a_dry_run_said_to_be_one_and_to_be_none_creates_nothing(client: Client) -> None:
+    wish = order()
+    said = "validate_only=false&validate_only=true"
+    answer = await client.post(f"{CLUSTERS}?{said}", wish)
+    assert answer.faults == {"?validate_only": "repeated_parameter"}
+    assert (await client.get(f"{CLUSTERS}/name:{wish['name']}")).status == 404

@@ -1,20 +1,15 @@
 import asyncio
-import json
 from uuid import UUID, uuid4
 
-import click
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner, Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cks.cli import admin
 from cks.db import tenants
-from cks.db.migrate import head
 from cks.db.models.activity import ActivityLog
 from cks.db.models.tenants import Quota, Tenant
 from cks.db.models.users import User, UserToken
-from cks.db.owner import NotDone
+from cks.db.owner import NotDone, owning
 from cks.db.session import Database
 from cks.db.tenants import Founded, NewTenant
 from cks.domain import tokens
@@ -25,19 +20,6 @@ from tests.conftest import Urls
 
 def address() -> str:
     return f"{uuid4()}@acme.test"
-
-
-async def cks_admin(url: str, *words: str) -> Result:
-    """Run a command in a thread, where it can have an event loop of its own."""
-    group = click.Group("admin")
-    admin.register(group)
-    environment = {"CKS_DATABASE_URL": url}
-    return await asyncio.to_thread(CliRunner().invoke, group, words, env=environment)
-
-
-async def made(urls: Urls, *words: str) -> dict[str, str]:
-    answer: dict[str, str] = json.loads((await cks_admin(urls.owner, *words)).stdout)
-    return answer
 
 
 async def test_a_new_tenants_admin_may_do_everything_at_once(
@@ -146,9 +128,18 @@ async def test_a_tenant_can_be_named_unless_two_bear_the_name(urls: Urls) -> Non
     with pytest.raises(NotDone, match="named laptop already"):
         await tenants.create_token(urls.owner, str(joined.user_id), "laptop")
 
-    await tenants.create_tenant(urls.owner, NewTenant(name, address()))
-    with pytest.raises(NotDone, match="2 tenants are named"):
+    second = await tenants.create_tenant(urls.owner, NewTenant(name, address()))
+    ids = f"{first.tenant_id}, {second.tenant_id}"
+    with pytest.raises(NotDone, match=rf"2 tenants are named .* one: {ids}\."):
         await tenants.create_user(urls.owner, name, address(), "viewer")
+
+
+async def test_of_two_tenants_made_at_once_under_one_name_one_is_there(urls: Urls) -> None:
+    name = f"twins {uuid4()}"
+    wishes = [NewTenant(name, address()) for _ in range(4)]
+    making = (tenants.create_tenant(urls.owner, wish, unique_name=True) for wish in wishes)
+    answers = await asyncio.gather(*making, return_exceptions=True)
+    assert sorted(type(answer).__name__ for answer in answers) == ["Founded"] + ["NotDone"] * 3
 
 
 async def test_a_user_keeps_several_tokens_without_naming_them(
@@ -176,63 +167,8 @@ async def test_the_platform_takes_no_users(urls: Urls, owner: AsyncEngine) -> No
         assert await connection.scalar(query) == 0
 
 
-async def test_the_commands_answer_in_json_that_leads_on(urls: Urls) -> None:
-    founded = await made(urls, "tenant", "create", "globex", "--admin-email", address())
-    email = address()
-    words = ("--tenant", founded["tenant_id"], "--email", email, "--role", "developer")
-    joined = await made(urls, "user", "create", *words)
-    issued = await made(urls, "token", "create", "--user", joined["user_id"])
-    assert set(founded) == {"tenant_id", "user_id", "token"}
-    assert set(joined) == {"user_id", "token"}
-    assert set(issued) == {"token_id", "token"}
-
-
-@pytest.mark.parametrize(
-    ("words", "why"),
-    [
-        (("tenant", "create", "x", "--admin-email", "x@x.test", "--timezone", "Nix"), "Nix is no"),
-        (("user", "create", "--tenant", "nix", "--email", "x@x.test", "--role", "r"), "tenant nix"),
-        (("token", "create", "--user", "nobody@x.test"), "no user nobody@x.test"),
-    ],
-)
-async def test_a_command_says_in_one_line_what_is_wrong(
-    urls: Urls, words: tuple[str, ...], why: str
-) -> None:
-    ran = await cks_admin(urls.owner, *words)
-    assert ran.exit_code == 1
-    assert ran.stdout == ""
-    assert ran.stderr.startswith("Error: ")
-    assert why in ran.stderr
-    assert ran.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "mysql://127.0.0.1/x",
-        "postgresql://nobody:wrong@127.0.0.1:1/postgres",
-        "postgresql://127.0.0.1:notaport/x",
-    ],
-)
-async def test_a_command_without_a_database_says_so_in_one_line(url: str) -> None:
-    ran = await cks_admin(url, "migrate")
-    assert ran.exit_code == 1
-    assert ran.stderr.startswith("Error: ")
-    assert ran.stderr.count("\n") == 1
-    assert "database" in ran.stderr.lower()
-
-
-async def test_migrating_says_where_the_schema_is(urls: Urls) -> None:
-    assert (await cks_admin(urls.owner, "migrate")).stdout == f"The schema is at {head()}.\n"
-
-
-async def test_a_login_that_may_not_act_as_the_owner_is_told_so(urls: Urls) -> None:
-    for words, why in (
-        (("migrate",), "may not act as cks_owner"),
-        (("token", "create", "--user", "x@x.test"), "permission denied to set role"),
-    ):
-        ran = await cks_admin(urls.app, *words)
-        assert ran.exit_code == 1
-        assert why in ran.stderr
-        assert ran.stderr.count("\n") == 1
+async def test_a_statement_of_the_owner_may_take_as_long_as_it_takes(urls: Urls) -> None:
+    async with owning(urls.owner) as connection:
+        raw = await connection.get_raw_connection()
+        assert raw.driver_connection is not None
+        assert raw.driver_connection._config.command_timeout is None

@@ -50,8 +50,20 @@ def test_a_second_start_in_a_folder_is_refused_and_leaves_the_first_alone(
 def test_a_taken_port_is_told_before_anything_is_started(surroundings: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", int(surroundings["CKS_TEMPORAL_UI_PORT"]))):
         told = refused(surroundings)
-    assert f"Port {surroundings['CKS_TEMPORAL_UI_PORT']} is taken" in told
-    assert "CKS_TEMPORAL_UI_PORT" in told
+    assert f"port {surroundings['CKS_TEMPORAL_UI_PORT']} (CKS_TEMPORAL_UI_PORT)" in told
+    assert list(Path(surroundings["CKS_DEV_DIR"], "logs").iterdir()) == []
+
+
+def test_a_copy_whose_env_was_sourced_here_is_named_and_its_servers_are_not_ours(
+    surroundings: dict[str, str], folder: Path
+) -> None:
+    away = f"postgresql://somebody:secret@127.0.0.1:{free_port()}/cks"
+    sourced = {"CKS_DEV_FOLDER": str(folder / "another"), "CKS_DATABASE_URL": away}
+    told = refused(surroundings | sourced | {"CKS_PACE": "fast"})
+    assert f"the copy in {folder / 'another'}" in told
+    assert "The reason: CKS_PACE=fast: " in told
+    assert "cannot be migrated" not in told
+    assert "Traceback" not in told
     assert list(Path(surroundings["CKS_DEV_DIR"], "logs").iterdir()) == []
 
 
@@ -78,6 +90,7 @@ def test_a_whole_life_leaves_nothing_running_and_a_second_one_keeps_the_data(
     folder = Path(surroundings["CKS_DEV_DIR"])
     with running(surroundings):
         first = exports(folder)
+        assert first["CKS_DEV_FOLDER"] == str(folder)
         urls = [url for name, url in first.items() if "DATABASE" in name]
         commands = b"".join((process / "cmdline").read_bytes() for process in members(folder))
         assert not [url for url in urls if url.split(":")[2].split("@")[0] in commands.decode()]

@@ -10,6 +10,7 @@ EXPORTS = {
     "CKS_SIMULATOR_URL": "http://127.0.0.1:8090",
     "CKS_TOKEN": "cks_demo",
     "TEMPORAL_ADDRESS": "127.0.0.1:7233",
+    "TEMPORAL_NAMESPACE": "cks",
     "TEMPORAL_UI_URL": "http://127.0.0.1:8233",
     "ODD": "it's $HOME; `id`",
 }
@@ -34,3 +35,13 @@ def test_the_printed_curl_line_posts_a_cluster_when_pasted(tmp_path: Path) -> No
     body = json.loads(words[words.index("-d") + 1])
     assert body["name"].removeprefix("demo-").isdigit()
     assert body["node_pools"] == summary.CLUSTER["node_pools"]
+
+
+def test_the_link_to_temporals_ui_leads_to_our_runs(tmp_path: Path) -> None:
+    assert "http://127.0.0.1:8233/namespaces/cks/workflows\n" in summary.text(EXPORTS, tmp_path, "")
+    assert "not ours" in summary.text(EXPORTS | {"TEMPORAL_UI_URL": ""}, tmp_path, "")
+
+
+def test_whoever_pastes_in_the_printed_order_misses_no_event(tmp_path: Path) -> None:
+    text = summary.text(EXPORTS, tmp_path, "")
+    assert text.index("/v1/events") < text.index("-X POST")

@@ -1,5 +1,4 @@
 from ipaddress import IPv4Network
-from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import assume, given
@@ -11,13 +10,10 @@ from cks.domain.clusters import (
     MAX_NODES_PER_CLUSTER,
     NARROWEST,
     WIDEST,
-    ClusterOrder,
-    PoolOrder,
     check_networking,
     check_pool_size,
     check_pools,
 )
-from cks.domain.operations import OperationRef
 from cks.domain.refusals import Fault
 
 PODS, SERVICES = "/pod_cidr", "/service_cidr"
@@ -140,21 +136,3 @@ def test_everything_wrong_with_the_pools_is_told_at_once() -> None:
         ("/1/name", "duplicate_name"),
         ("", "too_many_nodes"),
     ]
-
-
-def an_order(*pools: UUID) -> ClusterOrder:
-    return ClusterOrder(
-        operation=OperationRef(uuid4(), uuid4()),
-        cluster_id=uuid4(),
-        version="1.35.8",
-        pod_cidr=DEFAULT_POD_CIDR,
-        service_cidr=DEFAULT_SERVICE_CIDR,
-        pools=tuple(PoolOrder(pool, "default", 1, "m5.large", 50) for pool in pools),
-        steps=(),
-    )
-
-
-def test_an_order_finds_its_pools_by_their_ids() -> None:
-    first, second = uuid4(), uuid4()
-    order = an_order(first, second)
-    assert [order.pool(pool).pool_id for pool in (second, first)] == [second, first]

@@ -108,9 +108,10 @@ def test_no_wish_means_the_newest_by_number_not_by_letters() -> None:
     assert resolve([nine, MINOR], None, RELEASED) == "1.35.8"
 
 
-def test_a_patch_that_is_not_the_newest_is_refused_with_the_choices() -> None:
+def test_a_patch_that_is_not_the_newest_is_refused_with_the_newest_and_the_choices() -> None:
     found = resolve([MINOR, UNDATED], "1.35.7", RELEASED)
-    detail = "1.35.7 is unknown; choose one of 1.36, 1.35"
+    newest = "the newest patch of 1.35 is 1.35.8"
+    detail = f"1.35.7 is unknown; {newest}; choose one of 1.36, 1.35"
     assert found == Fault("/version", "unknown_version", detail)
 
 

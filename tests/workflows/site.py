@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -38,11 +39,9 @@ class DispatchOfTenant(Dispatch):
         super().__init__(url)
         self.tenant_id = tenant_id
 
-    async def _find(
-        self, limit: int, *conditions: sa.ColumnElement[bool], live: bool = True
-    ) -> Sequence[Found]:
+    async def _find(self, *conditions: sa.ColumnElement[bool], **options: Any) -> Sequence[Found]:
         ours = Operation.tenant_id == self.tenant_id
-        return await super()._find(limit, *conditions, ours, live=live)
+        return await super()._find(*conditions, ours, **options)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,18 @@
 """Rows and runs that disagree are made to agree, on the real servers."""
 
+import asyncio
 from uuid import uuid4
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+from temporalio.api.workflowservice.v1 import PauseWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus
 
 from api.relay import launch_of
 from cks.db import operations
 from cks.db.models.activity import ActivityLog
 from cks.db.models.operations import Operation
-from cks.domain.operations import OperationStatus, Phase
+from cks.domain.operations import OperationStatus, Phase, StepStatus
 from cks.engine import Temporal
 from cks.providers.simulated.wire import Call, FaultKind
 from tests.workflows.site import Site
@@ -45,6 +48,7 @@ async def test_a_terminated_run_is_told_at_once_and_undone_by_another(ours: Site
     assert rows.operation.status is OperationStatus.FAILED
     assert (rows.operation.failure or {})["code"] == "engine_lost"
     assert await ours.kinds_alive(operation) == []
+    assert {step.status for step in rows.steps} == {StepStatus.UNDONE, StepStatus.PENDING}
     assert await repairs(ours) == ["operations.engine_lost"]
 
 
@@ -112,3 +116,46 @@ async def test_what_runs_is_left_alone(ours: Site) -> None:
     assert (after.run_id, after.fence) == (before.run_id, before.fence)
     assert (await ours.ended(operation)).operation.status is OperationStatus.COMPLETED
     assert await repairs(ours) == []
+
+
+async def test_rows_that_nobody_can_start_hold_up_no_others(ours: Site) -> None:
+    broken = [await ours.order() for _ in range(9)]
+    forgotten = await ours.order()
+    async with ours.database.begin(ours.caller.tenant_id) as session:
+        for operation in (*broken, forgotten):
+            row = await operations.lock(session, operation.id)
+            row.dispatched_at = await operations.clock(session)
+            row.request = row.request if row.id == forgotten.id else {}
+    await ours.reconciler.reconcile(AT_ONCE)
+
+    assert (await ours.ended(forgotten)).operation.status is OperationStatus.COMPLETED
+
+
+async def test_ends_when_asked_although_its_connection_died(ours: Site, owner: AsyncEngine) -> None:
+    loop = asyncio.create_task(ours.reconciler.run())
+    await asyncio.sleep(0.2)
+    kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'cks_dispatch'"
+    async with owner.connect() as connection:
+        await connection.execute(sa.text(kill))
+    await asyncio.sleep(0.2)
+    loop.cancel()
+    done, _ = await asyncio.wait({loop}, timeout=2)
+    assert done == {loop}
+
+
+async def test_a_cancel_reaches_a_run_that_an_operator_paused(ours: Site) -> None:
+    operation = await half_done(ours, Call.ENSURE_ADDONS)
+    await ours.temporal.workflow_service.pause_workflow_execution(
+        PauseWorkflowExecutionRequest(
+            namespace=ours.temporal.namespace,
+            workflow_id=operation.workflow_id or "",
+            reason="a closer look",
+            request_id=uuid4().hex,
+        )
+    )
+    await ours.cancel(operation)
+    rows = await ours.ended(operation)
+    await ours.desk.clear_faults()
+
+    assert rows.operation.status is OperationStatus.CANCELLED
+    assert await ours.kinds_alive(operation) == []

@@ -70,6 +70,13 @@ class Operation(TenantOwned, Base):
             "runnable_at",
             postgresql_where=sa.text("status IN ('pending', 'running')"),
         ),
+        sa.Index(
+            "operations_settled",
+            "updated_at",
+            postgresql_where=sa.text(
+                "status IN ('completed', 'failed', 'cancelled') AND dispatched_at IS NOT NULL"
+            ),
+        ),
         sa.Index("operations_newest", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
         sa.Index("operations_of_resource", "tenant_id", "resource_id", sa.text("created_at DESC")),
         sa.Index("operations_of_cluster", "tenant_id", "cluster_id", sa.text("created_at DESC")),

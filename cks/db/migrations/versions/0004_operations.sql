@@ -42,6 +42,8 @@ CREATE TABLE operations (
 );
 CREATE INDEX operations_live ON operations (status, runnable_at)
   WHERE status IN ('pending', 'running');
+CREATE INDEX operations_settled ON operations (updated_at)
+  WHERE status IN ('completed', 'failed', 'cancelled') AND dispatched_at IS NOT NULL;
 CREATE INDEX operations_newest ON operations (tenant_id, created_at DESC, id DESC);
 CREATE INDEX operations_of_resource ON operations (tenant_id, resource_id, created_at DESC);
 CREATE INDEX operations_of_cluster ON operations (tenant_id, cluster_id, created_at DESC);

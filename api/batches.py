@@ -1,0 +1,24 @@
+"""What was found is acted on a few at a time, and one's trouble is no other's."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from cks.db.session import Found
+from cks.engine import EngineAway
+
+AT_ONCE = 8
+
+log = logging.getLogger("cks.relay")
+
+
+async def each(act: Callable[[Found], Awaitable[None]], found: Sequence[Found]) -> None:
+    """Act on each.  Raise ``EngineAway`` at once: the rest would only wait for it too."""
+    for first in range(0, len(found), AT_ONCE):
+        few = found[first : first + AT_ONCE]
+        ends = await asyncio.gather(*map(act, few), return_exceptions=True)
+        for one, end in zip(few, ends, strict=True):
+            if isinstance(end, EngineAway | asyncio.CancelledError):
+                raise end
+            if isinstance(end, BaseException):
+                log.error("acting on %s failed", one.workflow_id, exc_info=end)
