@@ -14,7 +14,8 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling, Worker
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.operations import Operations
@@ -64,6 +65,7 @@ def build_worker(client: Client, database: Database, provider: Provider, given: 
             provisioning.verify_cluster,
         ],
         workflow_runner=STRICT_SANDBOX,
+        deployment_config=_deployment(given.build_id),
         max_concurrent_activities=200,
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
@@ -72,6 +74,17 @@ def build_worker(client: Client, database: Database, provider: Provider, given: 
         # How long a killed worker's runs wait for it before another takes them.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         graceful_shutdown_timeout=timedelta(seconds=5),
+    )
+
+
+def _deployment(build_id: str) -> WorkerDeploymentConfig | None:
+    """Pin runs to the build that began them; without a build id, whoever comes takes them."""
+    if not build_id:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(deployment_name="cks", build_id=build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.PINNED,
     )
 
 

@@ -46,6 +46,8 @@ class Settings(BaseSettings):
         default="cks", validation_alias=AliasChoices("TEMPORAL_NAMESPACE", "temporal_namespace")
     )
     task_queue: str = "cks"
+    build_id: str = ""
+    """The worker's build, such as the git sha: a run then stays on the build that began it."""
 
     simulator_url: str = "http://127.0.0.1:8090"
     """Where the simulated cloud listens; the only provider so far."""

@@ -4,13 +4,28 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
+import pytest
+from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
+from cks.db.tenants import Founded
+from cks.domain.operations import OperationStatus
 from tests.conftest import Urls
+from tests.providers.simulator import simulator
+from tests.workflows.site import site
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+async def cloud_url() -> AsyncIterator[str]:
+    async with simulator(speed=2000) as url:
+        yield url
 
 
 async def start(url: str, address: str) -> asyncio.subprocess.Process:
@@ -58,3 +73,33 @@ async def test_works_and_ends_when_asked(urls: Urls, temporal: Client) -> None:
     assert await heard(process, "working on task queue cks")
     process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+async def test_a_run_stays_on_the_build_that_began_it(
+    urls: Urls, temporal: Client, founded: Founded, cloud_url: str
+) -> None:
+    build = uuid4().hex
+    async with site(urls, temporal, founded, cloud_url, build_id=build) as ours:
+        await made_current(temporal, build)
+        operation = await ours.order()
+        rows = await ours.ended(operation)
+        seen = await ours.run_of(operation).describe()
+
+    assert rows.operation.status is OperationStatus.COMPLETED
+    pinned = seen.raw_description.workflow_execution_info.versioning_info
+    assert pinned.deployment_version.build_id == build
+
+
+async def made_current(temporal: Client, build: str) -> None:
+    """Send new runs to a build, once its worker has shown itself."""
+    request = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=temporal.namespace, deployment_name="cks", build_id=build, identity="tests"
+    )
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await temporal.workflow_service.set_worker_deployment_current_version(request)
+            except RPCError:
+                await asyncio.sleep(0.2)
+            else:
+                return

@@ -162,11 +162,11 @@ async def site(
     founded: Founded,
     cloud_url: str,
     disturbed: Callable[[Provider], Provider] = lambda provider: provider,
-    queue: str | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Site]:
     """Open a site with a worker at work; ``disturbed`` may wrap what it asks of the cloud."""
     given = Settings(
-        task_queue=queue or uuid4().hex, poll_seconds=0.02, step_budget_seconds=0.3, pool_size=10
+        **{"task_queue": uuid4().hex, "poll_seconds": 0.02, "step_budget_seconds": 0.3, **settings}
     )
     database = Database(urls.app, given.pool_size)
     dispatch = DispatchOfTenant(urls.dispatch, founded.tenant_id)

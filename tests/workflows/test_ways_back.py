@@ -56,7 +56,7 @@ async def test_a_run_that_an_operator_cancels_before_it_began_undoes_nothing(
         operation = await elsewhere.order()
         await Temporal(temporal, queue).start(launch_of(operation), again=False)
         await elsewhere.run_of(operation).cancel()
-    async with site(urls, temporal, founded, cloud_url, queue=queue) as ours:
+    async with site(urls, temporal, founded, cloud_url, task_queue=queue) as ours:
         with pytest.raises(WorkflowFailureError):
             await ours.run_of(operation).result()
         rows = await ours.rows(operation)

@@ -1,0 +1,99 @@
+"""What operators do to a run in Temporal's UI, on the real server."""
+
+import asyncio
+from uuid import uuid4
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import (
+    PauseWorkflowExecutionRequest,
+    ResetWorkflowExecutionRequest,
+    UnpauseWorkflowExecutionRequest,
+)
+
+from cks.db.models.operations import Operation
+from cks.domain.operations import OperationStatus
+from cks.providers.simulated.wire import Call, FaultKind
+from tests.workflows.site import Site
+
+WHOLE = ["addons", "control_plane", "network", "node", "node", "node_pool"]
+
+
+async def hanging(ours: Site, call: Call) -> Operation:
+    operation = await ours.order()
+    await ours.fault(operation, call, FaultKind.HANG, 1)
+    await ours.relay.relay()
+    await ours.until_asked(operation, call)
+    return operation
+
+
+async def reset(ours: Site, operation: Operation, run_id: str, task: int) -> None:
+    """Let another run take over after the ``task``-th workflow task of a run."""
+    handle = ours.temporal.get_workflow_handle(operation.workflow_id or "", run_id=run_id)
+    events = (await handle.fetch_history()).events
+    done = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    places = [event.event_id for event in events if event.event_type == done]
+    await ours.temporal.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=ours.temporal.namespace,
+            workflow_execution=WorkflowExecution(
+                workflow_id=operation.workflow_id or "", run_id=run_id
+            ),
+            request_id=str(uuid4()),
+            workflow_task_finish_event_id=places[task],
+        )
+    )
+
+
+async def test_a_run_reset_to_its_beginning_goes_on_and_doubles_nothing(ours: Site) -> None:
+    operation = await hanging(ours, Call.ENSURE_CONTROL_PLANE)
+    before = (await ours.rows(operation)).operation
+    await reset(ours, operation, before.run_id or "", 0)
+    await ours.until(lambda rows: rows.operation.run_id != before.run_id, operation)
+    await ours.desk.clear_faults()
+    rows = await ours.ended(operation)
+
+    assert rows.operation.status is OperationStatus.COMPLETED
+    assert (rows.operation.fence or 0) > (before.fence or 0)
+    assert await ours.kinds_alive(operation) == WHOLE
+    assert (await ours.effects(operation, Call.ENSURE_CONTROL_PLANE)).count("created") == 1
+
+
+async def test_a_run_reset_while_it_was_undone_finds_only_the_way_back(ours: Site) -> None:
+    operation = await hanging(ours, Call.ENSURE_ADDONS)
+    before = (await ours.rows(operation)).operation
+    await ours.cancel(operation)
+    await ours.relay.relay()
+    await ours.until(lambda rows: rows.operation.ending is not None, operation)
+    await reset(ours, operation, before.run_id or "", 0)
+    rows = await ours.ended(operation)
+    await ours.desk.clear_faults()
+
+    assert rows.operation.status is OperationStatus.CANCELLED
+    assert await ours.kinds_alive(operation) == []
+
+
+async def test_a_paused_run_goes_on_where_it_stood(ours: Site) -> None:
+    operation = await hanging(ours, Call.ENSURE_NETWORK)
+    service, namespace = ours.temporal.workflow_service, ours.temporal.namespace
+    workflow_id, why = operation.workflow_id or "", "a closer look"
+    await service.pause_workflow_execution(
+        PauseWorkflowExecutionRequest(
+            namespace=namespace, workflow_id=workflow_id, reason=why, request_id=uuid4().hex
+        )
+    )
+    await ours.desk.clear_faults()
+    await asyncio.sleep(1)
+    paused = (await ours.rows(operation)).operation
+    await ours.reconciler.reconcile(0)
+    assert paused.status is OperationStatus.RUNNING
+    assert await ours.effects(operation, Call.ENSURE_CONTROL_PLANE) == []
+
+    await service.unpause_workflow_execution(
+        UnpauseWorkflowExecutionRequest(
+            namespace=namespace, workflow_id=workflow_id, reason=why, request_id=uuid4().hex
+        )
+    )
+    rows = await ours.ended(operation)
+    assert rows.operation.status is OperationStatus.COMPLETED
+    assert await ours.kinds_alive(operation) == WHOLE
