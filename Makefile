@@ -5,7 +5,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-v
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test histories check lock format clean
+.PHONY: help dev test trial histories check lock format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -17,6 +17,10 @@ test: $(INSTALLED) ## Run the tests; cks/domain and workflows must be covered to
 	@$(BIN)/pytest --cov --cov-report=term:skip-covered
 	@told=$$($(BIN)/coverage report --include='cks/domain/*,workflows/*' --fail-under=100) \
 		|| { echo "$$told"; echo 'cks/domain and workflows are not covered to the last branch.'; exit 1; }
+
+trial: $(INSTALLED) ## Play thousands of histories by seed, and examine the trials by sabotage
+	@$(BIN)/pytest -m trial
+	@$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),2000)
 
 histories: $(INSTALLED) ## Record histories of each workflow for the replay tests
 	@$(BIN)/python -m tests.workflows.histories

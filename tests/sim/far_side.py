@@ -1,0 +1,118 @@
+"""The cloud, in the test's hands: the simulated cloud's own rules, and the history's clock.
+
+Nothing lies between but gates, so a call may arrive late, or its reply never.  What it made
+and refused is kept in order; that and its resources are the oracle.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from cks.providers.base import Observed, Unavailable
+from cks.providers.simulated import client
+from cks.providers.simulated.client import SimulatedCloud
+from cks.providers.simulated.cloud import Cloud, Refused, Terms, door
+from cks.providers.simulated.pace import Pace
+from cks.providers.simulated.storage import Resource, Storage
+from cks.providers.simulated.wire import Call, Code, Kind, Wish
+from tests.sim.gates import ATTEMPT, DONE, gate
+
+CONFLICT = 409
+
+
+class Steady(Pace):
+    """Everything takes one call's time, and each node one more than the node before it."""
+
+    def making(self, kind: Kind, resource_id: UUID, place: int = 0) -> float:
+        del kind, resource_id
+        return 1.0 + place
+
+    def removing(self, kind: Kind, resource_id: UUID) -> float:
+        del kind, resource_id
+        return 1.0
+
+
+class SteadyTerms(Terms):
+    @property
+    def pace(self) -> Pace:
+        return Steady("", 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A call that arrived, and what came of it; ``door`` is whose fence it met."""
+
+    call: Call
+    door: Kind
+    kind: Kind
+    id: UUID
+    fence: int
+    effect: str
+    run: str
+
+    @property
+    def accepted(self) -> bool:
+        """Say whether the door stood open, whatever else was in the way."""
+        return self.effect != f"refused: {Code.SUPERSEDED}"
+
+
+class FarSide(SimulatedCloud):
+    """``Provider``: the client's own calls and refusals, the cloud's own rules."""
+
+    def __init__(self, notice: Callable[[UUID], Awaitable[None]]) -> None:
+        self._storage = Storage(Path(":memory:"))
+        self._cloud = Cloud(self._storage, SteadyTerms())
+        self._notice = notice
+        self.now = 0.0
+        self.deeds: list[Deed] = []
+        self.dead: set[tuple[str, UUID]] = set()
+
+    async def close(self) -> None:
+        self._storage.close()
+
+    async def observe(self, cluster_id: UUID) -> Observed:
+        await gate(Call.OBSERVE)
+        self.now += 1
+        with self._storage.transaction():
+            seen = self._cloud.observe(cluster_id, self.now)
+        await gate(f"{Call.OBSERVE}{DONE}")
+        return seen
+
+    async def _change(self, call: Call, wish: object, fence: int) -> None:
+        await gate(call)
+        known = cast(Wish, wish)
+        if (call, known.cluster_id) in self.dead:
+            await self._notice(known.cluster_id)
+            raise Unavailable("the cloud fails for good")
+        refused = self._carry_out(call, known, fence)
+        await gate(f"{call}{DONE}")
+        if refused:
+            answer = TypeAdapter(client.Refusal).dump_json(
+                client.Refusal(refused.code, refused.message)
+            )
+            raise client._refusal(CONFLICT, answer)
+
+    def _carry_out(self, call: Call, wish: Wish, fence: int) -> Refused | None:
+        """Do it, and return a refusal instead of raising it: its fence is to be committed."""
+        self.now += 1
+        with self._storage.transaction():
+            try:
+                effect, refused = self._cloud.carry_out(wish, fence, self.now), None
+            except Refused as error:
+                effect, refused = f"refused: {error.code}", error
+        guard, own_id = door(wish)
+        kind = Kind.ADDONS if call is Call.ENSURE_ADDONS else guard
+        caller = ATTEMPT.get()
+        run = caller.environment.info.workflow_run_id if caller else None
+        self.deeds.append(Deed(call, guard, kind, own_id, fence, effect, run or ""))
+        return refused
+
+    def alive(self) -> list[Resource]:
+        """Return all that there is."""
+        with self._storage.transaction():
+            self._storage.sweep(self.now)
+            return self._storage.all()

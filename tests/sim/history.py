@@ -1,0 +1,298 @@
+"""A history that no one would think of, told by a seed.
+
+The real workflow, activities, relay, reconciler and API run on a real PostgreSQL, while
+``played_temporal`` plays the server.  The seed chooses whose attempt goes on, what is lost on
+the way, when the tenant cancels, a worker dies, an operator terminates or resets; afterwards
+the invariants must hold.  A seed is a history, so it replays; ``only`` leaves out mishaps.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Collection, Sequence
+from uuid import UUID, uuid4
+
+from temporalio import exceptions
+from temporalio.exceptions import TimeoutType
+
+from cks.db import operations
+from cks.db.tenants import Founded
+from cks.domain.operations import LIVE
+from cks.engine import EngineAway
+from tests.sim import mishaps
+from tests.sim.far_side import FarSide
+from tests.sim.gates import Broken
+from tests.sim.invariants import check
+from tests.sim.played_temporal import Execution, Pending
+from tests.sim.stage import Stage
+from tests.sim.tale import BACK, END, START, STEPS, Tale
+from tests.sim.tenant import Order, Tenant
+
+MOST_MOVES = 450
+MOST_GATES = 60
+SHAPES = ("one", "one", "one", "one", "two", "again")
+POOLS = ((1,), (1,), (2,), (1, 1), (2, 1), (1, 1, 1))
+MANY_POOLS = (1,) * 6
+
+
+class History:
+    """``draws`` counts the mishaps that were drawn; ``inflicted`` says which struck."""
+
+    def __init__(
+        self, seed: int, stage: Stage, lane: Founded, only: Collection[int] | None = None
+    ) -> None:
+        self.seed, self.stage, self.only = seed, stage, only
+        self.rng = random.Random(seed)  # noqa: S311  (to be foreseen)
+        self.tenant = Tenant(stage, lane)
+        self.budget = self.rng.choice((0, 1, 2, 3, 4, 6, 9))
+        # Few kinds of mishap, or very late ones, find more than an even mixture.
+        most = len(mishaps.MISHAPS)
+        self.menu = self.rng.sample(mishaps.MISHAPS, self.rng.choice((2, 3, 3, 4, most)))
+        # And where they strike matters: some steps are over in two moves.
+        self.focus = self.rng.choice((*[None] * 12, START, *STEPS, END))
+        self.haste = self.rng.choice((0.0, 0.3, 0.4))
+        self.hurry = self.rng.choice((0.0, 0.0, 0.4))
+        self.draws = 0
+        self.inflicted: list[tuple[int, str]] = []
+        self.cells: Counter[tuple[str, str, str]] = Counter()
+        self.told: list[str] = []
+        self.broken = ""
+        self.tales: list[Tale] = []
+        self.deleted: set[UUID] = set()
+        self.moves = 0
+        self.far_side = FarSide(self._notice)
+
+    def tell(self, line: str) -> None:
+        self.told.append(line)
+
+    async def _notice(self, cluster_id: UUID) -> None:
+        """Let an hour pass for the operation whose calls fail for good."""
+        for tale in self.tales:
+            if tale.cluster_id == cluster_id:
+                await self.stage.age(tale.id)
+
+    async def play(self) -> "History":
+        """Tell the story, and remember what was broken in it."""
+        try:
+            await self._play()
+            await check(self)
+        except Broken as broken:
+            self.broken = str(broken)
+        for tale in self.tales:
+            for run in tale.runs:
+                tale.forget(run)
+            for attempt in tale.zombies:
+                await attempt.end()
+        await self.far_side.close()
+        return self
+
+    async def _play(self) -> None:
+        shape = self.rng.choice(SHAPES)
+        wanted = self._order()
+        await self._accept(wanted)
+        second_at = self.rng.randrange(30) if shape == "two" else None
+        for move in range(MOST_MOVES):
+            self.moves = move
+            if move == second_at:
+                await self._accept(self._order())
+            open_tales = [tale for tale in self.tales if not tale.over]
+            if open_tales:
+                await self._move(self.rng.choice(open_tales))
+            elif len(self.tales) == 1 and second_at and move < second_at:
+                continue
+            elif shape == "again" and await self._deleted(self.tales[0]):
+                await self._accept(wanted)
+                shape = "one"
+            else:
+                break
+        else:
+            raise Broken("no end in sight")
+        for tale in self.tales:
+            while tale.zombies:
+                await self._haunt(tale)
+
+    def _order(self) -> Order:
+        sizes = self.rng.choice(POOLS) if self.rng.random() < 0.98 else MANY_POOLS
+        return Order(f"c{uuid4().hex[:12]}", sizes, uuid4().hex)
+
+    async def _accept(self, wanted: Order) -> None:
+        """Order a cluster; the API may die, and the tenant ask again, or twice at once."""
+        wanted = Order(wanted.name, wanted.sizes, uuid4().hex)
+        if self.rng.random() < 0.1:
+            self.tell("an order is made, and the API dies")
+            await self.tenant.order_in_vain(wanted)
+        for times in self.rng.choice(((1,), (1,), (1,), (1, 1), (2,))):
+            said = await self.tenant.order(wanted, times)
+        letter = chr(ord("A") + len(self.tales))
+        self.tell(f"{letter}: ordered with pools of {wanted.sizes}")
+        tale = Tale(letter, UUID(said["id"]), UUID(said["resource_id"]), self.tell)
+        tale.hesitates = bool(self.hurry)
+        tale.equip(self.stage, self.far_side)
+        self.tales.append(tale)
+
+    async def _deleted(self, tale: Tale) -> bool:
+        """Delete the cluster of a tale that is over, if it can be."""
+        gone = await self.tenant.delete(tale.cluster_id)
+        if gone:
+            self.tell(f"{tale.letter}: the failed cluster is deleted")
+            self.deleted.add(tale.cluster_id)
+        return gone
+
+    async def _move(self, tale: Tale) -> None:
+        """Make one move in a tale."""
+        chance = self.rng.random()
+        tale.gather_strays()
+        if chance < self._menace(tale) and await self._mishap(tale):
+            return
+        if tale.zombies and chance < self.haste:
+            await self._haunt(tale)
+        elif not tale.count or (tale.cancel_wanted and chance < 0.4):
+            await (self.reconcile if chance > 0.9 else self.tick)(tale)
+            tale.over = not tale.count and await self.settled(tale)
+        elif tale.running:
+            await self.work(tale)
+        else:
+            await (self.tick if chance < 0.5 else self.reconcile)(tale)
+            tale.over = not tale.running and await self.settled(tale)
+
+    def _menace(self, tale: Tale) -> float:
+        """Say how likely a mishap is just here."""
+        if self.focus is None:
+            return 0.4 if tale.on_the_way else 0.15
+        if any(step == self.focus for _, step, _ in tale.scene()):
+            return 0.6
+        return 0.08 if self._opening else 0.01
+
+    def _menu(self, tale: Tale) -> Sequence[mishaps.Mishap]:
+        if not tale.count:
+            return mishaps.EARLY
+        return mishaps.OPENERS if self._opening else self.menu
+
+    @property
+    def _opening(self) -> bool:
+        """Say whether something must send the operation back, to where mishaps are wanted."""
+        return self.focus in BACK and not self.inflicted
+
+    async def _mishap(self, tale: Tale) -> bool:
+        """Draw a mishap, and inflict it if it is wanted and possible."""
+        number, kind = self.draws, self.rng.choice(self._menu(tale))
+        self.draws += 1
+        wanted = len(self.inflicted) < self.budget if self.only is None else number in self.only
+        if not wanted:
+            return False
+        scene = tale.scene()
+        own = random.Random(self.seed * 1000 + number)  # noqa: S311  (likewise)
+        struck = await kind(self, tale, own)
+        if struck is None:
+            return False
+        name = kind.__name__
+        self.inflicted.append((number, name))
+        tale.struck.append(name)
+        for pending, step, moment in scene:
+            if not struck or pending in struck:
+                self.cells[step, moment, name] += 1
+        return True
+
+    async def settled(self, tale: Tale) -> bool:
+        async with self.stage.database.begin(self.tenant.founded.tenant_id) as session:
+            return (await operations.read(session, tale.id)).status not in LIVE
+
+    async def tick(self, tale: Tale) -> None:
+        """Let the relay look once."""
+        due = tale.cancel_wanted and tale.running and not tale.settling and not tale.away
+        try:
+            await tale.relay.relay()
+        except EngineAway:
+            tale.tell("Temporal is away")
+            return
+        tale.cancel_due |= due
+        tale.start_lost = False
+
+    async def reconcile(self, tale: Tale) -> None:
+        """Let the reconciler look once, at everything."""
+        before = tale.count
+        try:
+            await tale.reconciler.reconcile(quiet_seconds=0)
+            await tale.reconciler.end_survivors(settling_seconds=0)
+        except EngineAway:
+            tale.tell("Temporal is away")
+        if tale.count > before:
+            tale.tell("the reconciler has started a run")
+
+    async def work(
+        self, tale: Tale, error: Exception | None = None, only: Pending | None = None
+    ) -> None:
+        """Let a pending activity take its next step, or meet an error at its gate."""
+        run = tale.runs[-1]
+        if run.held and (not run.pending or self.rng.random() < 0.3):
+            run.flush()
+            return
+        pending = only or self.rng.choice(list(run.pending.values()))
+        attempt = pending.attempt
+        if attempt is None and pending.cancelling:
+            tale.tell(f"{run.id} {pending.name} never starts")
+            run.resolve(pending, exceptions.CancelledError("never started"))
+        elif attempt is None:
+            tale.tell(f"{run.id} {pending.name} is tried")
+            await run.try_activity(pending, tale.methods)
+        elif len(attempt.passed) > MOST_GATES:
+            mishaps.time_out(tale, pending, TimeoutType.SCHEDULE_TO_CLOSE)
+        elif pending.hears_cancel and self.rng.random() < 0.5:
+            tale.tell(f"{run.id} {pending.name} hears of the cancel at {attempt.place!r}")
+            await attempt.cancel()
+        else:
+            tale.tell(f"{run.id} {pending.name} passes {attempt.place!r} {error or ''}")
+            await attempt.go_on(error)
+        self.report(tale, run, pending)
+        if run.closed:
+            tale.tell(f"{run.id} ends: {run.ending}")
+            tale.forget(run)
+
+    def report(self, tale: Tale, run: Execution, pending: Pending) -> None:
+        """Tell the server how an attempt ended, if it has."""
+        attempt = pending.attempt
+        if attempt is None:
+            return
+        if attempt.effected:
+            tale.effected.add(pending.key)
+        if attempt.over:
+            outcome = attempt.outcome()
+            tale.tell(f"{run.id} {pending.name} ends: {outcome!r}")
+            later = self.rng.random() < self.hurry and bool(run.pending)
+            if isinstance(outcome, BaseException):
+                run.fail(pending, outcome, later=later)
+            else:
+                run.resolve(pending, outcome, later=later)
+
+    async def _haunt(self, tale: Tale) -> None:
+        """Let an attempt that nobody waits for take its next step, too late."""
+        zombie = self.rng.choice(tale.zombies)
+        tale.tell(f"a late {zombie.activity} passes {zombie.place!r}")
+        watching = zombie.place == "observe" and self.rng.random() < 0.5
+        if watching or len(zombie.passed) > MOST_GATES:
+            await zombie.cancel()  # its heartbeat is told that nobody waits for it
+        else:
+            await zombie.go_on()
+        if zombie.over:
+            tale.tell(f"a late {zombie.activity} ends: {zombie.outcome()!r}")
+            tale.zombies.remove(zombie)
+
+
+async def play(stage: Stage, seeds: Sequence[int]) -> list[History]:
+    """Play the seeds, a few at a time: PostgreSQL works while another one thinks."""
+    lanes: asyncio.Queue[Founded] = asyncio.Queue()
+    for lane in stage.lanes:
+        lanes.put_nowait(lane)
+
+    async def one(seed: int) -> History:
+        lane = await lanes.get()
+        try:
+            return await History(seed, stage, lane).play()
+        finally:
+            lanes.put_nowait(lane)
+
+    return await asyncio.gather(*map(one, seeds))
+
+
+async def replay(stage: Stage, seed: int, only: Collection[int]) -> History:
+    return await History(seed, stage, stage.lanes[0], only).play()

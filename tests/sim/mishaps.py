@@ -1,0 +1,276 @@
+"""What can go wrong at a point of a history.
+
+Each mishap returns the activities that it struck, ``[]`` for the operation as a whole, and
+``None`` if it could not be inflicted there.  What is too late is not undone: an attempt that
+nobody waits for any more goes on, and takes effect when it likes.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from temporalio import exceptions
+from temporalio.exceptions import TimeoutType
+
+from cks.domain.refusals import NoCapacity
+from cks.engine import EngineAway
+from cks.providers.base import Unavailable
+from tests.sim.gates import BEGIN, COMMITTED, DONE, WentAway
+from tests.sim.played_temporal import Execution, Pending
+from tests.sim.tale import RelayDied, Tale
+from workflows.provision_cluster import ProvisionCluster
+
+if TYPE_CHECKING:
+    from tests.sim.history import History
+
+Struck = Sequence[Pending] | None
+Mishap = Callable[["History", Tale, random.Random], Awaitable[Struck]]
+AN_HOUR = 3600.0
+
+
+def parked(tale: Tale, rng: random.Random, place: Callable[[str], bool] = bool) -> Pending | None:
+    """Return an activity of the open run whose attempt waits at such a gate."""
+    if not tale.running:
+        return None
+    there = [p for p in tale.runs[-1].pending.values() if p.attempt and place(p.attempt.place)]
+    return rng.choice(there) if there else None
+
+
+async def strike(
+    history: "History",
+    tale: Tale,
+    pending: Pending | None,
+    words: str,
+    refused: Exception | None = None,
+) -> Struck:
+    """Let a request fail at its gate, on whichever side."""
+    if pending is None or pending.attempt is None:
+        return None
+    own = pending.attempt.place in (BEGIN, COMMITTED)
+    error = refused or (WentAway(words) if own else Unavailable(words))
+    await history.work(tale, error, pending)
+    return [pending]
+
+
+async def error(history: "History", tale: Tale, rng: random.Random) -> Struck:
+    """A request does not arrive."""
+    at = parked(tale, rng, lambda p: p != COMMITTED and not p.endswith(DONE))
+    return await strike(history, tale, at, "error")
+
+
+async def lost_reply(history: "History", tale: Tale, rng: random.Random) -> Struck:
+    """A request arrives, and its reply does not."""
+    at = parked(tale, rng, lambda p: p == COMMITTED or p.endswith(DONE))
+    return await strike(history, tale, at, "lost reply")
+
+
+async def no_room(history: "History", tale: Tale, rng: random.Random) -> Struck:
+    """The provider refuses to make this now."""
+    at = parked(tale, rng, lambda p: p.startswith("ensure_") and not p.endswith(DONE))
+    return await strike(history, tale, at, "no room", NoCapacity("no room"))
+
+
+async def fails_for_good(history: "History", tale: Tale, rng: random.Random) -> Struck:
+    """From now on the provider never again makes anything of this kind for this cluster."""
+    at = parked(tale, rng, lambda p: p.startswith("ensure_") and not p.endswith(DONE))
+    if at is None or at.attempt is None:
+        return None
+    tale.tell(f"{at.attempt.place} fails for good")
+    history.far_side.dead.add((at.attempt.place, tale.cluster_id))
+    return [at]
+
+
+def time_out(tale: Tale, pending: Pending, kind: TimeoutType) -> None:
+    """Let the server give an attempt up; the attempt does not know."""
+    tale.tell(f"{pending.name} times out: {kind.name}")
+    if pending.attempt:
+        tale.zombies.append(pending.attempt)
+    late = exceptions.TimeoutError("late", type=kind, last_heartbeat_details=[])
+    run = tale.runs[-1]
+    if kind is TimeoutType.SCHEDULE_TO_CLOSE and pending.has_deadline:
+        pending.attempt = None
+        run.resolve(pending, late)
+    else:
+        run.fail(pending, late)
+
+
+async def timeout(_: "History", tale: Tale, rng: random.Random) -> Struck:
+    """An attempt hangs, or its worker does, until the server gives it up."""
+    pending = parked(tale, rng)
+    if pending:
+        time_out(tale, pending, TimeoutType.HEARTBEAT)
+    return [pending] if pending else None
+
+
+async def deadline(_: "History", tale: Tale, rng: random.Random) -> Struck:
+    """A step's time is up, wherever it is."""
+    run = tale.runs[-1] if tale.running else None
+    there = [p for p in run.pending.values() if p.has_deadline] if run else []
+    if not there:
+        return None
+    pending = rng.choice(there)
+    time_out(tale, pending, TimeoutType.SCHEDULE_TO_CLOSE)
+    return [pending]
+
+
+async def cancel(history: "History", tale: Tale, rng: random.Random) -> Struck:
+    """The tenant wants it to end, sometimes says so twice at once, and may come too late."""
+    if tale.cancel_wanted:
+        return None
+    times = rng.choice((1, 1, 2))
+    accepted = await asyncio.gather(*(history.tenant.cancel(tale.id) for _ in range(times)))
+    tale.tell(f"the tenant cancels: {accepted}")
+    tale.cancel_wanted = any(accepted)
+    return [] if tale.cancel_wanted else None
+
+
+async def operator_cancel(_: "History", tale: Tale, __: random.Random) -> Struck:
+    """An operator asks the run to end, without a word to the tenant's row."""
+    if not tale.running or tale.runs[-1].id in tale.cancelled:
+        return None
+    tale.operator_cancelled = True
+    tale.deliver_cancel()
+    return []
+
+
+async def second_cancel(_: "History", tale: Tale, __: random.Random) -> Struck:
+    """No server delivers one today; that it would do no harm costs us one loop."""
+    if not tale.running or tale.runs[-1].id not in tale.cancelled:
+        return None
+    tale.tell("a second cancel is delivered")
+    tale.runs[-1].cancel()
+    return []
+
+
+async def worker_death(_: "History", tale: Tale, __: random.Random) -> Struck:
+    """Another worker replays the run; what was in flight may still arrive."""
+    if not tale.running:
+        return None
+    old = tale.runs[-1]
+    tale.tell(f"the worker of {old.id} dies")
+    new = Execution(ProvisionCluster, old.workflow_id, old.id)
+    new.replay(old, len(old.log))
+    new.held = old.held
+    for job in old.held:
+        new.pending.pop(job.resolve_activity.seq, None)
+    for seq, pending in old.pending.items():
+        new.pending[seq].tries = pending.tries
+    tale.forget(old)
+    tale.runs[-1] = new
+    return []
+
+
+async def terminate(_: "History", tale: Tale, __: random.Random) -> Struck:
+    """An operator ends the run, which is told nothing."""
+    if not tale.running:
+        return None
+    await tale.terminate("", "an operator")
+    tale.repairs_expected["operations.engine_lost"] += 1
+    return []
+
+
+async def reset(_: "History", tale: Tale, rng: random.Random) -> Struck:
+    """Another run takes over at an earlier point; the old one's attempts live."""
+    if not tale.runs or not tale.runs[-1].log:
+        return None
+    old = tale.runs[-1]
+    length = rng.randint(0, len(old.log))
+    new = tale.new_run(old.workflow_id)
+    new.replay(old, length)
+    if not length:
+        new.held = [job for job in old.log[0][0].jobs if job.HasField("initialize_workflow")]
+    if new.closed:
+        return None
+    tale.tell(f"{old.id} is reset to point {length} as {new.id}")
+    tale.forget(old)
+    tale.runs.append(new)
+    return []
+
+
+async def store_loss(_: "History", tale: Tale, __: random.Random) -> Struck:
+    """Temporal forgets that there ever was a run."""
+    if not tale.runs:
+        return None
+    tale.tell("Temporal's store is lost")
+    tale.forget(tale.runs[-1])
+    tale.runs.clear()
+    tale.repairs_expected["operations.run_restarted"] += 1
+    return []
+
+
+async def relay_death(history: "History", tale: Tale, rng: random.Random) -> Struck:
+    """The relay dies: just before it asks Temporal, or before it can write that down."""
+    if tale.runs and not tale.start_lost and not tale.cancel_wanted:
+        return None
+    before = tale.count
+    if rng.random() < 0.5:
+        tale.tell("the relay dies before its call")
+        await _dying(tale)
+        return []
+    tale.tell("the relay dies before its commit")
+    with history.stage.database.dooming(history.tenant.founded.tenant_id):
+        try:
+            await tale.relay.relay()
+        except EngineAway:
+            return []
+    tale.start_lost |= tale.count > before
+    return []
+
+
+async def _dying(tale: Tale) -> None:
+    tale.dying = True
+    try:
+        await tale.relay.relay()
+    except RelayDied:
+        return
+    finally:
+        tale.dying = False
+
+
+async def temporal_away(_: "History", tale: Tale, rng: random.Random) -> Struck:
+    """The next calls to Temporal fail, some of them after they took effect."""
+    if tale.away:
+        return None
+    tale.away = rng.randint(1, 3)
+    return []
+
+
+async def reconciler(history: "History", tale: Tale, __: random.Random) -> Struck:
+    """The reconciler comes just now, twice."""
+    await history.reconcile(tale)
+    await history.reconcile(tale)
+    return []
+
+
+async def clock_jump(history: "History", tale: Tale, __: random.Random) -> Struck:
+    """It is an hour later at once, for the rows and for the cloud."""
+    tale.tell("an hour passes")
+    history.far_side.now += AN_HOUR
+    await history.stage.age(tale.id)
+    return []
+
+
+MISHAPS: Sequence[Mishap] = (
+    error,
+    lost_reply,
+    no_room,
+    fails_for_good,
+    timeout,
+    deadline,
+    cancel,
+    operator_cancel,
+    second_cancel,
+    worker_death,
+    terminate,
+    reset,
+    store_loss,
+    relay_death,
+    temporal_away,
+    reconciler,
+    clock_jump,
+)
+OPENERS: Sequence[Mishap] = (fails_for_good, deadline, cancel, operator_cancel, terminate)
+"""What sends an operation back."""
+EARLY: Sequence[Mishap] = (cancel, relay_death, temporal_away, reconciler, clock_jump)
+"""What can befall an operation before it has a run."""

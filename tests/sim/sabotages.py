@@ -1,0 +1,233 @@
+"""Ways to break our own code.  Each must be noticed by the histories.
+
+A sabotage replaces one piece by a plausible mistake: what a tired colleague might write.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio import activity, workflow
+from temporalio.workflow import ActivityCancellationType
+
+from activities import ownership, provisioning
+from activities.operations import Operations, Settlement
+from activities.ownership import Ownership
+from activities.refusals import refusing
+from api.reconcile import Reconciler
+from api.relay import Relay, launch_of
+from cks.db import claims, endings, events, idempotency, operations, steps
+from cks.db.session import Session
+from cks.providers.simulated.storage import Storage
+from workflows import provision_cluster, saga
+
+Sabotage = Callable[[pytest.MonkeyPatch], None]
+
+PERFORM, UNWIND = saga.perform, saga.unwind
+OWN, TURN_BACK, RESERVE = Ownership._own, operations.turn_back, idempotency.reserve
+POOL_SPEC = provisioning._pool_spec
+
+
+def replacing(owner: Any, name: str, fake: Any) -> Sabotage:
+    return lambda patch: patch.setattr(owner, name, fake)
+
+
+def nothing(*_: Any, **__: Any) -> None:
+    """Do nothing."""
+
+
+async def nothing_soon(*_: Any, **__: Any) -> None:
+    """Do nothing, when awaited."""
+
+
+def remembering(when: str) -> Sabotage:
+    """Undo what the run remembers to have begun, or done, as a saga often does."""
+
+    async def perform(stages: saga.Stages, tell: saga.Tell) -> None:
+        stack: list[Sequence[saga.Step]] = []
+        workflow.instance().stack = stack
+        for stage in stages:
+            stack += [stage] if when == "before" else []
+            await PERFORM([stage], tell)
+            stack += [stage] if when == "after" else []
+
+    async def unwind(stages: saga.Stages, tell: saga.Tell) -> None:
+        await UNWIND(getattr(workflow.instance(), "stack", stages), tell)
+
+    def sabotage(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(provision_cluster, "perform", perform)
+        patch.setattr(provision_cluster, "unwind", unwind)
+
+    return sabotage
+
+
+async def wait_once(work: Any) -> None:
+    await asyncio.shield(asyncio.create_task(work))
+
+
+async def leave_the_others(stage: Sequence[saga.Step], act: Any) -> None:
+    """Go on, or back, as soon as one step of a stage has failed."""
+    tasks = [asyncio.create_task(act(step)) for step in stage]
+    done, _ = await workflow.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    for task in done:
+        task.result()
+
+
+async def go_on_when_cancelled(stage: Sequence[saga.Step], act: Any) -> None:
+    """Wait for the steps, whoever cancels; what they say of it comes too late."""
+    tasks = [asyncio.create_task(act(step)) for step in stage]
+
+    async def all_of_them() -> None:
+        await workflow.wait(tasks)
+
+    await saga.undisturbed(all_of_them())
+    for task in tasks:
+        task.result()
+
+
+def swallowing_cancels(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(saga, "side_by_side", go_on_when_cancelled)
+    patch.setattr(saga, "heed_cancel", nothing)
+
+
+async def own_without_asking(_: Ownership, session: Session, operation: Any) -> None:
+    if operation.run_id != (mine := activity.info().workflow_run_id):
+        operation.run_id = mine
+        await operations.draw_fence(session, operation)
+
+
+async def take_over_under_the_same_fence(self: Ownership, session: Session, operation: Any) -> None:
+    fence = operation.fence
+    await OWN(self, session, operation)
+    operation.fence = fence or operation.fence
+
+
+async def turn_back_under_the_same_fence(session: Session, operation: Any, reason: Any) -> None:
+    fence = operation.fence
+    await TURN_BACK(session, operation, reason)
+    operation.fence = fence
+
+
+def accept_any_fence(_: Storage, __: Any, ___: Any, fence: int) -> int:
+    return fence
+
+
+def type_progress_in(_: Any) -> int:
+    return 50
+
+
+async def take_the_key_apart(session: AsyncSession, request: Any) -> Any:
+    """Write the idempotency row in a transaction of its own."""
+    here = await session.connection()
+    async with AsyncSession(here.engine) as own, own.begin():
+        tenant = {"tenant": str(request.caller.tenant_id)}
+        await own.execute(sa.text("SELECT set_config('app.tenant_id', :tenant, true)"), tenant)
+        return await RESERVE(own, request)
+
+
+def with_another_id(part: Any) -> Any:
+    """Invent an id for whatever is tried again."""
+    spec = POOL_SPEC(part)
+    return spec if activity.info().attempt == 1 else replace(spec, pool_id=uuid4())
+
+
+async def mark_before_the_start(self: Relay, found: Any) -> None:
+    async with self._database.begin(found.ref.tenant_id) as session:
+        operation = await operations.lock(session, found.ref.id)
+        operation.dispatched_at = await operations.clock(session)
+    await self._engine.start(launch_of(operation), again=False)
+
+
+class SettlesAgain(Operations):
+    """Ends an operation whether or not it has ended."""
+
+    @activity.defn
+    @refusing
+    async def settle_operation(self, settlement: Settlement) -> None:
+        ref, heading = settlement.operation, settlement.heading
+        async with self._ownership.of(ref, heading, settling=True) as (session, operation):
+            await endings.conclude(session, operation)
+
+
+async def note_and_forget(*_: Any) -> bool:
+    """Note no failure, so that none is ever too many."""
+    return False
+
+
+async def start_once(self: Reconciler, found: Any) -> None:
+    """Forget that the workflow's id has been used."""
+    start = self._engine.start
+    engine = self._engine
+
+    class Once:
+        latest_run = staticmethod(engine.latest_run)
+
+        @staticmethod
+        async def start(launch: Any, *, again: bool) -> None:
+            del again
+            await start(launch, again=False)
+
+    self._engine = Once()  # type: ignore[assignment]
+    await REVIVE(self, found)
+    self._engine = engine
+
+
+REVIVE = Reconciler._revive
+
+SABOTAGES: dict[str, tuple[Sabotage, int]] = {
+    "the undo is pushed after its step": (remembering("after"), 4),
+    "the undo is pushed before its step, in the run's memory": (remembering("before"), 9),
+    "a second cancel ends the wait": (replacing(provision_cluster, "undisturbed", wait_once), 33),
+    "a cancel is swallowed": (swallowing_cancels, 4),
+    "a cancelled step is not waited for": (
+        replacing(saga, "WAIT", ActivityCancellationType.TRY_CANCEL),
+        4,
+    ),
+    "the undo does not wait for the stage's other steps": (
+        replacing(saga, "side_by_side", leave_the_others),
+        4,
+    ),
+    "whichever run comes owns the operation": (
+        replacing(Ownership, "_own", own_without_asking),
+        11,
+    ),
+    "a new owner keeps the fence": (
+        replacing(Ownership, "_own", take_over_under_the_same_fence),
+        118,
+    ),
+    "a terminal status is not guarded": (replacing(ownership, "check_live", nothing), 0),
+    "a step forward ignores the way back": (replacing(ownership, "check_heading", nothing), 6),
+    "turning back keeps the fence": (
+        replacing(operations, "turn_back", turn_back_under_the_same_fence),
+        218,
+    ),
+    "the cloud ignores the fence": (replacing(Storage, "raise_fence", accept_any_fence), 18),
+    "the claims are kept": (replacing(claims, "release", nothing_soon), 0),
+    "progress is typed in": (replacing(events, "progress_of", type_progress_in), 0),
+    "the idempotency row has a transaction of its own": (
+        replacing(idempotency, "reserve", take_the_key_apart),
+        1,
+    ),
+    "the relay forgets cancels": (replacing(Relay, "_cancel", nothing_soon), 16),
+    "a retry creates a second one": (replacing(provisioning, "_pool_spec", with_another_id), 0),
+    "the outbox is marked before the start": (
+        replacing(Relay, "_start", mark_before_the_start),
+        12,
+    ),
+    "settling twice ends it twice": (
+        replacing(Operations, "settle_operation", SettlesAgain.settle_operation),
+        219,
+    ),
+    "a step's budget never ends": (replacing(steps, "note_failure", note_and_forget), 94),
+    "steps are not told to be undone": (replacing(steps, "undo", nothing), 4),
+    "the reconciler starts what was started before": (
+        replacing(Reconciler, "_revive", start_once),
+        6,
+    ),
+}
+"""Name → the sabotage, and the first seed that noticed it; `--exam` looks for them anew."""

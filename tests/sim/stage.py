@@ -1,0 +1,133 @@
+"""Where the histories are played: a PostgreSQL that remembers, its gates, and its tenants."""
+
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from api.app import build_app
+from cks.db import tenants
+from cks.db.models.operations import Operation
+from cks.db.session import Database, Dispatch, Found, connect
+from cks.db.tenants import Founded, NewTenant
+from tests.api.client import Client
+from tests.api.conftest import serving, surroundings
+from tests.conftest import migrated
+from tests.sim.gates import BEGIN, COMMITTED, WentAway, gate
+
+LANES = 4
+
+REMEMBER_EVERY_VERSION = (
+    """CREATE TABLE versions (n bigserial, id uuid, status text, progress int, fence bigint,
+                              run_id text)""",
+    "CREATE INDEX ON versions (id)",
+    """CREATE FUNCTION remember() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+        INSERT INTO versions (id, status, progress, fence, run_id)
+        VALUES (NEW.id, NEW.status, NEW.progress, NEW.fence, NEW.run_id); RETURN NULL; END $$""",
+    """CREATE TRIGGER remember AFTER INSERT OR UPDATE ON operations
+        FOR EACH ROW EXECUTE FUNCTION remember()""",
+    "GRANT SELECT ON versions TO cks_app",
+)
+AGE = sa.text("""
+UPDATE operation_steps SET failing_since = failing_since - interval '1 hour'
+ WHERE operation_id = :operation
+""")
+
+
+class GatedDatabase(Database):
+    """``doomed``: tenants for whom whoever acts dies before the commit."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.doomed: set[UUID] = set()
+
+    @contextmanager
+    def dooming(self, tenant_id: UUID) -> Iterator[None]:
+        self.doomed.add(tenant_id)
+        try:
+            yield
+        finally:
+            self.doomed.discard(tenant_id)
+
+    @asynccontextmanager
+    async def begin(self, tenant_id: UUID) -> AsyncIterator[AsyncSession]:
+        await gate(BEGIN)
+        async with super().begin(tenant_id) as session:
+            yield session
+            if tenant_id in self.doomed:
+                raise WentAway("nothing was committed")
+        await gate(COMMITTED)
+
+
+class DispatchOfOne(Dispatch):
+    """Finds nothing but one operation."""
+
+    def __init__(self, engine: AsyncEngine, operation_id: UUID) -> None:
+        self.engine = engine
+        self.operation_id = operation_id
+
+    async def _find(self, *given: Any, **how: Any) -> Sequence[Found]:
+        return await super()._find(*given, Operation.id == self.operation_id, **how)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """``lanes``: a tenant for each history that is played at the same time."""
+
+    database: GatedDatabase
+    dispatch: AsyncEngine
+    owner: AsyncEngine
+    stranger: Client
+    lanes: Sequence[Founded]
+
+    async def age(self, operation_id: UUID) -> None:
+        """Let an hour pass, as an operation's rows see it."""
+        async with self.owner.begin() as connection:
+            await connection.execute(AGE, {"operation": operation_id})
+
+
+@asynccontextmanager
+async def stage(lanes: int = LANES) -> AsyncIterator[Stage]:
+    with silence():
+        async with _built(lanes) as built:
+            yield built
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Let nobody log the trouble that we make."""
+    loggers = [logging.getLogger(name) for name in ("cks", "temporalio")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@asynccontextmanager
+async def _built(lanes: int) -> AsyncIterator[Stage]:
+    async with migrated() as urls:
+        owner = connect(urls.owner, lanes)
+        async with owner.begin() as connection:
+            for statement in REMEMBER_EVERY_VERSION:
+                await connection.execute(sa.text(statement))
+        founded = [
+            await tenants.create_tenant(urls.owner, NewTenant(f"lane {n}", f"{uuid4()}@acme.test"))
+            for n in range(lanes)
+        ]
+        async with owner.begin() as connection:
+            await connection.execute(sa.text("UPDATE quotas SET maximum = 1000000"))
+        database, dispatch = GatedDatabase(urls.app), connect(urls.dispatch, lanes)
+        around = await surroundings(database, DispatchOfOne(dispatch, uuid4()), urls.app)
+        async with serving(build_app(around)) as stranger:
+            yield Stage(database, dispatch, owner, stranger, founded)
+        for engine in (owner, database.engine, dispatch):
+            await engine.dispose()

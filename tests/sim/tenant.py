@@ -1,0 +1,66 @@
+"""A tenant, as the API serves them: orders, cancels, deletes, and asks twice when unsure."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from cks.db.tenants import Founded
+from tests.api.client import CLUSTERS, Answer, Client, order, pool
+from tests.sim.gates import Broken
+from tests.sim.stage import Stage
+
+ACCEPTED, TAKEN = 202, 409
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A cluster that a tenant wants, and the key that makes asking twice harmless."""
+
+    name: str
+    sizes: tuple[int, ...]
+    key: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        sized = [pool(f"p{n}", node_count=size, max_nodes=9) for n, size in enumerate(self.sizes)]
+        return order(name=self.name, node_pools=sized)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    stage: Stage
+    founded: Founded
+
+    @property
+    def client(self) -> Client:
+        return replace(self.stage.stranger, token=self.founded.token)
+
+    async def order(self, wanted: Order, times: int = 1) -> Any:
+        """Ask, if need be several times at once; return the one operation it became."""
+        answers = await asyncio.gather(*(self._post(wanted) for _ in range(times)))
+        if any(answer.status != ACCEPTED for answer in answers):
+            raise Broken(f"an order was refused: {[answer.body for answer in answers]}")
+        if len({answer.body["id"] for answer in answers}) > 1:
+            raise Broken("one request became two operations")
+        return answers[0].body
+
+    async def order_in_vain(self, wanted: Order) -> None:
+        """Ask, and the API dies before it can commit."""
+        with self.stage.database.dooming(self.founded.tenant_id):
+            await self._post(wanted)
+
+    async def cancel(self, operation_id: UUID) -> bool:
+        """Ask for the end of an operation; say whether it was not too late."""
+        answer = await self.client.post(f"/v1/operations/{operation_id}:cancel")
+        return answer.status == ACCEPTED
+
+    async def delete(self, cluster_id: UUID) -> bool:
+        """Delete a failed cluster; say whether it is gone."""
+        answer = await self.client.call("DELETE", f"{CLUSTERS}/{cluster_id}")
+        if answer.status not in (ACCEPTED, 404, TAKEN, 501):
+            raise Broken(f"a delete was answered {answer.status}: {answer.body}")
+        return answer.status == ACCEPTED
+
+    async def _post(self, wanted: Order) -> Answer:
+        return await self.client.post(CLUSTERS, wanted.body, {"Idempotency-Key": wanted.key})
