@@ -22,18 +22,22 @@ from tests.sim.sabotages import SABOTAGES
 from tests.sim.shrinking import shrink
 from tests.sim.stage import Stage, stage
 
+BATCH = 100
 TOLD = 5
 """How many broken histories are shortened and told."""
 
 
 async def many(built: Stage, seeds: Sequence[int]) -> int:
     """Play the seeds; return how many broke something."""
-    began = time.perf_counter()
-    histories = await play(built, seeds)
+    began, histories = time.perf_counter(), list[History]()
+    for first in range(0, len(seeds), BATCH):
+        batch = await play(built, seeds[first : first + BATCH])
+        histories += batch
+        for history in batch:
+            if history.broken:
+                echo(f"seed {history.seed}: {history.broken}")
     rate = len(seeds) / (time.perf_counter() - began)
     broken = [history for history in histories if history.broken]
-    for history in broken:
-        echo(f"seed {history.seed}: {history.broken}")
     for history in broken[:TOLD]:
         tell(await shrink(built, history))
     echo("\n".join(table.draw(table.count(histories))))
