@@ -22,6 +22,7 @@ from activities.operations import Operations
 from activities.ownership import Ownership
 from activities.provisioning import Provisioning
 from activities.steps import Pace, Steps
+from activities.sweeping import Sweeping
 from cks import settings
 from cks.db.session import Database, WrongRole, check_role, is_away
 from cks.engine import Temporal
@@ -29,8 +30,9 @@ from cks.providers.base import Provider
 from cks.providers.simulated.client import SimulatedCloud
 from cks.settings import Settings
 from workflows.provision_cluster import ProvisionCluster
+from workflows.sweep_orphans import SweepOrphans
 
-WORKFLOWS = (ProvisionCluster,)
+WORKFLOWS = (ProvisionCluster, SweepOrphans)
 log = logging.getLogger("cks.worker")
 
 # A workflow file that forgets to pass an import through costs about 20 MB and two seconds
@@ -47,7 +49,9 @@ def build_worker(client: Client, database: Database, provider: Provider, given: 
     ownership = Ownership(database, Temporal(client, given.task_queue))
     operations = Operations(ownership)
     pace = Pace(given.poll_seconds, given.step_budget_seconds)
-    provisioning = Provisioning(Steps(ownership, provider, pace), provider)
+    steps = Steps(ownership, provider, pace)
+    provisioning = Provisioning(steps, provider)
+    sweeping = Sweeping(database, steps)
     return Worker(
         client,
         task_queue=given.task_queue,
@@ -63,6 +67,7 @@ def build_worker(client: Client, database: Database, provider: Provider, given: 
             provisioning.delete_node_pool,
             provisioning.install_add_ons,
             provisioning.verify_cluster,
+            sweeping.sweep_orphan,
         ],
         workflow_runner=STRICT_SANDBOX,
         deployment_config=_deployment(given.build_id),

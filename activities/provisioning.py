@@ -14,8 +14,10 @@ from cks.domain.clusters import (
     PoolOrder,
     PoolPart,
     SeenNode,
+    Thing,
     WholePart,
 )
+from cks.domain.plans import CONTROL_PLANE, NETWORK, NODE_POOL
 from cks.providers.base import (
     AddonsSpec,
     ControlPlaneSpec,
@@ -50,8 +52,9 @@ class Provisioning:
     @refusing
     async def delete_network(self, part: NetworkPart) -> None:
         async with self._steps.back(part) as undoing:
-            await self._provider.delete_network(part.cluster_id, undoing.fence)
-            await self._until(part, lambda seen: seen.network is State.ABSENT)
+            await self._steps.remove(
+                Thing(NETWORK, part.cluster_id, part.cluster_id), undoing.fence
+            )
 
     @activity.defn
     @refusing
@@ -72,8 +75,9 @@ class Provisioning:
     async def delete_control_plane(self, part: ClusterPart) -> None:
         """Delete it, and the add-ons that live in it."""
         async with self._steps.back(part) as undoing:
-            await self._provider.delete_control_plane(part.cluster_id, undoing.fence)
-            await self._until(part, lambda seen: seen.control_plane.state is State.ABSENT)
+            await self._steps.remove(
+                Thing(CONTROL_PLANE, part.cluster_id, part.cluster_id), undoing.fence
+            )
 
     @activity.defn
     @refusing
@@ -92,12 +96,9 @@ class Provisioning:
     @activity.defn
     @refusing
     async def delete_node_pool(self, part: PoolPart) -> None:
-        pool = part.pool
+        pool = Thing(NODE_POOL, part.cluster_id, part.pool.pool_id)
         async with self._steps.back(part) as undoing:
-            await self._provider.delete_node_pool(part.cluster_id, pool.pool_id, undoing.fence)
-            await self._until(
-                part, lambda seen: seen.pools.get(pool.pool_id, ABSENT).state is State.ABSENT
-            )
+            await self._steps.remove(pool, undoing.fence)
 
     @activity.defn
     @refusing
@@ -118,10 +119,7 @@ class Provisioning:
             await attempt.complete()
 
     async def _until(
-        self,
-        part: ClusterPart,
-        so: Callable[[Observed], bool],
-        attempt: Attempt | None = None,
+        self, part: ClusterPart, so: Callable[[Observed], bool], attempt: Attempt
     ) -> Observed:
         """Look until it is so, and return what was seen then."""
         async for seen in self._steps.watch(part.cluster_id, attempt):

@@ -25,10 +25,11 @@ from activities.ownership import Ownership
 from cks.db import building, clusters, events, operations, steps
 from cks.db.models.operations import Operation, OperationStep
 from cks.db.session import Session, is_away
-from cks.domain import failures
+from cks.domain import failures, plans
+from cks.domain.clusters import Thing
 from cks.domain.operations import Heading, OperationRef, OperationStatus
 from cks.domain.refusals import Declined, NoCapacity, ProviderQuota
-from cks.providers.base import Observed, Provider, Unavailable
+from cks.providers.base import Observed, Provider, State, Unavailable
 
 HEARTBEAT_SECONDS = 1.0
 
@@ -57,16 +58,18 @@ class Part(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
-    """The undoing of a step, under the fence of the way back."""
+    """The undoing of a step, under the fence of the way back, and for how long it may try."""
 
     fence: int
+    seconds_left: float
 
 
 @dataclass(slots=True)
 class Attempt:
     """One attempt at a step, under one fence.
 
-    ``failing``: the attempts before it failed.  ``fraction``: what this one told last.
+    ``failing``: the attempts before it failed.  ``seconds_left``: for the way forward as a
+    whole.  ``fraction``: what this one told last.
     """
 
     ownership: Ownership
@@ -74,6 +77,7 @@ class Attempt:
     name: str
     fence: int
     failing: bool
+    seconds_left: float
     fraction: float = -1.0
 
     async def advance(self, fraction: float, also: Write | None = None) -> None:
@@ -128,7 +132,9 @@ class Steps:
         The deadline is the attempt's own: time without any worker is not the provider's.
         """
         attempt = await self._begin(part.operation, part.step)
-        deadline = asyncio.timeout(part.limit_seconds)
+        if attempt.seconds_left <= 0:
+            raise await self._timed_out(attempt, failures.DEADLINE_EXCEEDED)
+        deadline = asyncio.timeout(min(part.limit_seconds, attempt.seconds_left))
         async with beating():
             try:
                 async with deadline:
@@ -139,7 +145,9 @@ class Steps:
                 raise
             except Exception as error:
                 if deadline.expired():
-                    raise await self._timed_out(attempt) from error
+                    in_all = attempt.seconds_left < part.limit_seconds
+                    code = failures.DEADLINE_EXCEEDED if in_all else failures.STEP_TIMED_OUT
+                    raise await self._timed_out(attempt, code) from error
                 if is_away(error):
                     raise  # our database's absence is no failure of the step
                 raise await self._failure(attempt, error) from error
@@ -156,8 +164,15 @@ class Steps:
             step = await steps.find(session, operation.id, name)
             await steps.begin(session, step, activity.info().attempt)
             await events.record(session, operation)
-            failing = step.failing_since is not None
-            return Attempt(self._ownership, ref, name, operations.fence_of(operation), failing)
+            until = operations.deadlines_of(operation).forward_until
+            return Attempt(
+                self._ownership,
+                ref,
+                name,
+                operations.fence_of(operation),
+                failing=step.failing_since is not None,
+                seconds_left=await operations.seconds_until(session, until),
+            )
 
     async def _take(self, session: Session, operation: Operation) -> None:
         await operations.take(session, operation)
@@ -173,25 +188,55 @@ class Steps:
             await events.record(session, operation)
         return ApplicationError(str(error), type=code, non_retryable=spent)
 
-    async def _timed_out(self, attempt: Attempt) -> ApplicationError:
+    async def _timed_out(self, attempt: Attempt, code: str) -> ApplicationError:
         """Note that what was asked for did not come about in time."""
-        said = failures.FAILURES[failures.STEP_TIMED_OUT][1]
+        said = failures.FAILURES[code][1]
         async with attempt.row() as (session, operation, step):
             await steps.note_failure(session, step, f"{said}.", timedelta(0))
             await events.record(session, operation)
-        return ApplicationError(said, type=failures.STEP_TIMED_OUT, non_retryable=True)
+        return ApplicationError(said, type=code, non_retryable=True)
 
     @asynccontextmanager
     async def back(self, part: Part) -> AsyncIterator[Undoing]:
-        """Open the undoing of a step, and note its end; Temporal repeats what fails."""
+        """Open the undoing of a step, and note its end; Temporal repeats what fails.
+
+        When the operation's time is nearly up, what is left is left behind: to be told, and
+        swept by others.
+        """
         ref, name = part.operation, part.step
-        async with self._ownership.of(ref, Heading.BACK) as (_, operation):
-            fence = operations.fence_of(operation)
+        undoing = await self._begin_undo(ref)
+        deadline = asyncio.timeout(undoing.seconds_left)
         async with beating():
-            yield Undoing(fence)
+            try:
+                async with deadline:
+                    yield undoing
+            except TimeoutError as error:
+                raise (_left_behind() if deadline.expired() else error) from error
         async with self._ownership.of(ref, Heading.BACK) as (session, operation):
-            steps.undo(await steps.find(session, operation.id, name))
+            await steps.undo(session, await steps.find(session, operation.id, name))
             await events.record(session, operation)
+
+    async def _begin_undo(self, ref: OperationRef) -> Undoing:
+        async with self._ownership.of(ref, Heading.BACK) as (session, operation):
+            until = operations.deadlines_of(operation).handover_at
+            left = await operations.seconds_until(session, until)
+            if left <= 0:
+                raise _left_behind()
+            return Undoing(operations.fence_of(operation), left)
+
+    async def remove(self, thing: Thing, fence: int) -> None:
+        """Have the provider remove something, and return when it is gone."""
+        cluster_id = thing.cluster_id
+        match thing.kind:
+            case plans.NETWORK:
+                await self._provider.delete_network(cluster_id, fence)
+            case plans.CONTROL_PLANE:
+                await self._provider.delete_control_plane(cluster_id, fence)
+            case plans.NODE_POOL:
+                await self._provider.delete_node_pool(cluster_id, thing.id, fence)
+        async for seen in self.watch(cluster_id):
+            if _is_gone(seen, thing):
+                return
 
 
 @asynccontextmanager
@@ -208,6 +253,17 @@ async def beating() -> AsyncIterator[None]:
         yield
     finally:
         heart.cancel()
+
+
+def _is_gone(seen: Observed, thing: Thing) -> bool:
+    states = {plans.NETWORK: seen.network, plans.CONTROL_PLANE: seen.control_plane.state}
+    pool = seen.pools.get(thing.id)
+    made = states.get(thing.kind, pool.state if pool else State.ABSENT)
+    return made is State.ABSENT
+
+
+def _left_behind() -> ApplicationError:
+    return ApplicationError("no time is left", type=failures.LEFT_BEHIND, non_retryable=True)
 
 
 def _code_of(error: Exception) -> str:

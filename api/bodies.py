@@ -70,6 +70,15 @@ class CreatorBody(Given):
     token_id: UUID | None
 
 
+class OrphanBody(Given):
+    """Something of a failed or cancelled operation that is still to be removed."""
+
+    kind: Literal["network", "control_plane", "node_pool"]
+    id: UUID
+    name: str | None
+    since: datetime
+
+
 class OperationBody(Given):
     """A change that takes time."""
 
@@ -96,6 +105,7 @@ class OperationBody(Given):
     on_failure: Literal["rollback", "hold"] = "rollback"
     held_until: datetime | None = None
     deadline_at: datetime | None = None
+    """By when it has ended, in whatever way; it may come nearer, and never moves away."""
     estimated_completion_at: datetime | None
     """Null once it is done, or turns back."""
     created_at: datetime
@@ -107,7 +117,8 @@ class OperationBody(Given):
     retry_of: UUID | None = None
     rollback_of: UUID | None = None
     queued_behind: UUID | None = None
-    orphans: list[dict[str, object]] = []
+    orphans: list[OrphanBody] = []
+    """What could not be removed before it ended, and is not removed yet: not yours to pay for."""
     error: ErrorBody | None
     workflow_id: str
 

@@ -82,7 +82,9 @@ async def create_cluster(call: Call[NewCluster, StartQuery]) -> Reply:
     """
     _refuse_plan(call.request)
     wish = wish_of(call.body)
-    return await started(call, await clusters.order(call.session, call.caller, wish))
+    allowance = call.around.settings.allowance
+    operation = await clusters.order(call.session, call.caller, wish, allowance)
+    return await started(call, operation)
 
 
 def wish_of(body: NewCluster) -> ClusterWish:

@@ -29,10 +29,10 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
-from cks.domain.clusters import ClusterOrder
+from cks.domain.clusters import ClusterOrder, SweepOrder
 
 Answer = TypeVar("Answer")
-Workflow = Callable[[Any, ClusterOrder], Awaitable[None]]
+Workflow = Callable[[Any, Any], Awaitable[None]]
 
 CALL = timedelta(seconds=2)
 PATIENCE_SECONDS = 3.0
@@ -67,7 +67,7 @@ class Launch:
     """
 
     workflow: Workflow
-    order: ClusterOrder
+    order: ClusterOrder | SweepOrder
     workflow_id: str
     operation_type: str
     summary: str

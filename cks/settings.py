@@ -12,6 +12,8 @@ from typing import Annotated
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from cks.domain.deadlines import Allowance
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -55,10 +57,16 @@ class Settings(BaseSettings):
     """How long one call to the provider may take before it counts as failed."""
     step_budget_seconds: float = Field(default=600.0, gt=0)
     """How long a step's calls may keep failing before the step has failed."""
+    undo_seconds: float = Field(default=3600.0, gt=0)
+    """How long what was made may take to be removed before the operation ends without it."""
     poll_seconds: float = Field(default=2.0, gt=0)
     """How often a step looks whether what it asked for is there."""
     pace: float = Field(default=1.0, gt=0)
-    """How many times faster than planned the provider is; for estimates alone."""
+    """How many times faster than planned the provider is; for estimates and deadlines."""
+
+    @property
+    def allowance(self) -> Allowance:
+        return Allowance(self.pace, self.undo_seconds)
 
 
 def load(*, development: bool = False) -> Settings:

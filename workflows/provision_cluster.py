@@ -14,7 +14,17 @@ with workflow.unsafe.imports_passed_through():
     from cks.domain.operations import CANCELLED, Heading
     from cks.domain.plans import ADD_ONS, CONTROL_PLANE, NETWORK, VERIFY, pool_step
     from cks.domain.refusals import Superseded, TurnedBack
-    from workflows.saga import FAILED, Do, Stages, Step, perform, recording, undisturbed, unwind
+    from workflows.saga import (
+        FAILED,
+        Do,
+        Stages,
+        Step,
+        code_of,
+        perform,
+        recording,
+        undisturbed,
+        unwind,
+    )
 
 
 @workflow.defn
@@ -106,9 +116,3 @@ def stages_of(order: ClusterOrder) -> Stages:
         [step(ClusterPart, ADD_ONS, act.install_add_ons, None)],
         [step(WholePart, VERIFY, act.verify_cluster, None, sizes)],
     )
-
-
-def code_of(failure: BaseException) -> str | None:
-    """Return the stable code of a failed activity; ``None`` where it gave none."""
-    cause = failure.__cause__
-    return cause.type if isinstance(cause, exceptions.ApplicationError) else None

@@ -12,17 +12,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
+
+with workflow.unsafe.imports_passed_through():
+    from cks.domain.failures import LEFT_BEHIND
+    from cks.domain.plans import AT_ONCE
 
 # Undoing a step that still runs would race it, so a cancelled one is waited for.
 WAIT = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
 HEARTBEAT = timedelta(seconds=5)
-AT_ONCE = 5
 ATTEMPT = timedelta(hours=1)
 GRACE = timedelta(minutes=1)
 OUTAGE = timedelta(days=1)
@@ -68,7 +71,7 @@ class Step:
 Stages = Sequence[Sequence[Step]]
 Tell = Callable[[str, str], None]
 RUNNING, COMPLETED, STOPPED, FAILED = "running", "completed", "stopped", "failed"
-UNDOING, UNDONE = "undoing", "undone"
+UNDOING, UNDONE, LEFT = "undoing", "undone", "left behind"
 
 
 async def perform(stages: Stages, tell: Tell) -> None:
@@ -99,7 +102,10 @@ async def _do(step: Step, tell: Tell) -> None:
 
 
 async def unwind(stages: Stages, tell: Tell) -> None:
-    """Undo the stages, last first, without end: a leak costs more than a wait."""
+    """Undo the stages, last first, until the operation's deadline.
+
+    The activities keep it.  What is left then is told by its row, and swept by others.
+    """
     for stage in reversed(stages):
         await side_by_side(stage, lambda step: _undo(step, tell))
 
@@ -108,23 +114,32 @@ async def _undo(step: Step, tell: Tell) -> None:
     if step.undo is None:
         return
     tell(step.name, UNDOING)
-    await workflow.execute_activity_method(
-        step.undo,
-        step.argument,
-        summary=f"Undo: {step.title}",
-        start_to_close_timeout=ATTEMPT,
-        heartbeat_timeout=HEARTBEAT,
-        retry_policy=ENDLESS,
-        cancellation_type=WAIT,
-    )
-    tell(step.name, UNDONE)
+    try:
+        await workflow.execute_activity_method(
+            step.undo,
+            step.argument,
+            summary=f"Undo: {step.title}",
+            start_to_close_timeout=ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
+            retry_policy=ENDLESS,
+            cancellation_type=WAIT,
+        )
+    except ActivityError as failure:
+        if code_of(failure) != LEFT_BEHIND:
+            raise
+        tell(step.name, LEFT)
+    else:
+        tell(step.name, UNDONE)
 
 
-async def side_by_side(stage: Sequence[Step], act: Callable[[Step], Awaitable[None]]) -> None:
-    """Act on the steps at once, a few at a time; return, or raise, when *all* have ended."""
+Item = TypeVar("Item")
+
+
+async def side_by_side(stage: Sequence[Item], act: Callable[[Item], Awaitable[None]]) -> None:
+    """Act on all at once, a few at a time; return, or raise, when *all* have ended."""
     few = asyncio.Semaphore(AT_ONCE)
 
-    async def one(step: Step) -> None:
+    async def one(step: Item) -> None:
         async with few:
             await act(step)
 
@@ -179,3 +194,9 @@ async def undisturbed(work: Coroutine[Any, Any, None]) -> None:
         except asyncio.CancelledError:
             continue
     task.result()
+
+
+def code_of(failure: BaseException) -> str | None:
+    """Return the stable code of a failed activity; ``None`` where it gave none."""
+    cause = failure.__cause__
+    return cause.type if isinstance(cause, ApplicationError) else None

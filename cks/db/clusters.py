@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from cks.db import claims, endings, operations, quotas
 from cks.db.models.clusters import Cluster, NodePool
-from cks.db.models.operations import Operation, OperationClaim
+from cks.db.models.operations import IS_ORPHAN, Operation, OperationClaim, OperationStep
 from cks.db.operations import Subject
 from cks.db.pages import Cut, Page, fetch
 from cks.domain.access import Caller
@@ -25,6 +25,7 @@ from cks.domain.clusters import (
     PoolOrder,
     PoolWish,
 )
+from cks.domain.deadlines import Allowance
 from cks.domain.plans import PlannedStep, plan_create
 from cks.domain.quotas import CLUSTERS, NODES
 from cks.domain.refusals import NameTaken, NotBuiltYet, NotFound
@@ -41,7 +42,9 @@ class ClusterView:
     operation_id: UUID | None
 
 
-async def order(session: AsyncSession, caller: Caller, wish: ClusterWish) -> Operation:
+async def order(
+    session: AsyncSession, caller: Caller, wish: ClusterWish, allowance: Allowance
+) -> Operation:
     """Record a new cluster and the operation that will build it, both pending.
 
     Raise ``QuotaExceeded``, or ``NameTaken`` where the tenant has a cluster of that name.
@@ -62,7 +65,7 @@ async def order(session: AsyncSession, caller: Caller, wish: ClusterWish) -> Ope
         session, caller, CREATE, _subject(cluster), _request(wish, pools)
     )
     await claims.hold_alone(session, operation, cluster.id)
-    await operations.plan(session, operation, _plan(pools))
+    await operations.plan(session, operation, _plan(pools), allowance)
     return operation
 
 
@@ -246,7 +249,7 @@ async def forget(session: AsyncSession, caller: Caller, wanted: UUID | str) -> O
     """Delete a failed cluster, which holds nothing: an operation that completes at once.
 
     Raise ``OperationConflict`` while another operation holds it, and ``NotBuiltYet`` for a
-    cluster that holds machines.
+    cluster that holds machines, or whose orphans are still being removed.
     """
     cluster = await find(session, wanted)
     operation = await operations.accept(session, caller, DELETE, _subject(cluster), {})
@@ -254,7 +257,16 @@ async def forget(session: AsyncSession, caller: Caller, wanted: UUID | str) -> O
     cluster = await find(session, cluster.id, locked=True)
     if cluster.status is not ClusterStatus.FAILED:
         raise NotBuiltYet("Only a failed cluster, which holds nothing, can be deleted yet.")
+    if await session.scalar(sa.select(_orphans_of(cluster.id))):
+        raise NotBuiltYet("What its creation left is still being removed; try again then.")
     await session.delete(cluster)
     await session.flush()
     await endings.conclude(session, operation)
     return operation
+
+
+def _orphans_of(cluster_id: UUID) -> sa.Exists:
+    steps = sa.select(OperationStep.operation_id).join(
+        Operation, Operation.id == OperationStep.operation_id
+    )
+    return steps.where(Operation.cluster_id == cluster_id, IS_ORPHAN).exists()

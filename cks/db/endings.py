@@ -10,22 +10,46 @@ from cks.db.models.clusters import Cluster, Node, NodePool
 from cks.db.models.operations import Operation
 from cks.domain import conditions
 from cks.domain.clusters import ClusterStatus
+from cks.domain.failures import said_at_the_end
 from cks.domain.operations import CANCELLED, LIVE, OperationStatus, check_cancel
 
 
 async def conclude(session: AsyncSession, operation: Operation) -> None:
     """End an operation: its status, its claims, its resource, its last event and log line.
 
-    What has no undo of its own went with what it stood on.
+    What was begun and not undone is named an orphan; the reconciler has it removed.
     """
-    await operations.settle(session, operation)
     if operation.ending is not None:
-        for step in await events.steps_of(session, operation.id):
-            steps.undo(step)
+        await _leave(session, operation)
+    await operations.settle(session, operation)
     if operation.type == "cluster.create":
         await _end_create(session, operation)
     await events.record(session, operation)
     await activity.log_outcome(session, operation)
+
+
+async def _leave(session: AsyncSession, operation: Operation) -> None:
+    """Tell what is left of an operation that turned back.
+
+    What has no undo of its own went with what it stood on.
+    """
+    plan = await events.steps_of(session, operation.id)
+    left = [step for step in plan if steps.may_be_left(step)]
+    for step in plan:
+        await (steps.orphan(session, step) if step in left else steps.undo(session, step))
+    operation.error = said_at_the_end(operation.error or "", orphans=bool(left))
+
+
+async def note_swept(session: AsyncSession, operation_id: UUID, name: str) -> None:
+    """Note that an orphan is gone, once; the last one's end is a line in the log."""
+    operation = await operations.lock(session, operation_id)
+    step = await steps.find(session, operation_id, name)
+    if step.undone_at is not None:
+        return
+    await steps.undo(session, step)
+    await session.flush()
+    if not steps.orphans_among(await events.steps_of(session, operation_id)):
+        await activity.log_repair(session, operation, "operations.orphans_swept")
 
 
 async def request_cancel(session: AsyncSession, operation_id: UUID) -> Operation:

@@ -18,17 +18,20 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cks.db.models.operations import Operation, OperationStep
+from cks.db.steps import orphans_among
 from cks.domain.instants import rfc3339, rfc3339_or_none
 from cks.domain.operations import (
     LIVE,
     ErrorMoment,
     Moment,
     OperationStatus,
+    OrphanMoment,
     StepMoment,
     cancel_moment,
     phase_of,
     progress_of,
 )
+from cks.domain.plans import made_by
 
 CHANNEL = "operation_events"
 MOST = 200
@@ -108,6 +111,8 @@ def moment_of(operation: Operation, steps: Sequence[OperationStep]) -> Moment:
         started_at=rfc3339(operation.started_at) if _was_taken(operation) else None,
         completed_at=rfc3339_or_none(operation.completed_at),
         cancel_requested_at=rfc3339_or_none(operation.cancel_requested_at),
+        deadline_at=rfc3339_or_none(operation.deadline_at),
+        orphans=[_orphan_moment(operation, step) for step in orphans_among(steps)],
         error=_error(operation),
     )
 
@@ -140,6 +145,16 @@ def _step_moment(step: OperationStep) -> StepMoment:
         started_at=rfc3339_or_none(step.started_at),
         completed_at=rfc3339_or_none(step.completed_at),
         last_error=step.last_error,
+    )
+
+
+def _orphan_moment(operation: Operation, step: OperationStep) -> OrphanMoment:
+    kind, name = made_by(step.name) or (step.name, None)
+    return OrphanMoment(
+        kind=kind,
+        id=str(step.resource_id or operation.cluster_id),
+        name=name or operation.resource_name,
+        since=rfc3339(step.orphaned_at or operation.created_at),
     )
 
 

@@ -17,6 +17,7 @@ from cks.db.models.operations import FENCES, Operation, OperationStep
 from cks.db.models.users import User
 from cks.db.pages import Cut, Page, fetch
 from cks.domain.access import Caller
+from cks.domain.deadlines import Allowance, Deadlines
 from cks.domain.operations import (
     Ending,
     OperationRef,
@@ -24,7 +25,7 @@ from cks.domain.operations import (
     Reason,
     workflow_id,
 )
-from cks.domain.plans import PlannedStep
+from cks.domain.plans import PlannedStep, limit_seconds
 from cks.domain.refusals import NotFound
 
 NOW = sa.select(sa.func.now())
@@ -76,8 +77,15 @@ async def accept(
     return operation
 
 
-async def plan(session: AsyncSession, operation: Operation, steps: Sequence[PlannedStep]) -> None:
-    """Write the plan's steps down, all pending, and tell the operation's first moment."""
+async def plan(
+    session: AsyncSession,
+    operation: Operation,
+    steps: Sequence[PlannedStep],
+    allowance: Allowance,
+) -> None:
+    """Write the plan down, all pending, with its deadlines; tell the operation's first moment."""
+    began = operation.runnable_at or operation.created_at
+    _set_deadlines(operation, allowance.from_now(limit_seconds(steps), began))
     session.add_all(
         OperationStep(
             tenant_id=operation.tenant_id,
@@ -91,6 +99,23 @@ async def plan(session: AsyncSession, operation: Operation, steps: Sequence[Plan
         for position, step in enumerate(steps)
     )
     await events.record(session, operation)
+
+
+def deadlines_of(operation: Operation) -> Deadlines:
+    """Return the deadlines of an operation that has a plan."""
+    if operation.forward_until is None or operation.deadline_at is None:
+        raise AssertionError("an operation without a plan is acted on")
+    return Deadlines(operation.forward_until, operation.deadline_at)
+
+
+def _set_deadlines(operation: Operation, deadlines: Deadlines) -> None:
+    operation.forward_until = deadlines.forward_until
+    operation.deadline_at = deadlines.deadline_at
+
+
+async def seconds_until(session: AsyncSession, at: datetime) -> float:
+    """Return how long it is until then, by the database's clock."""
+    return (at - await clock(session)).total_seconds()
 
 
 async def instant(session: AsyncSession) -> datetime:
@@ -165,6 +190,7 @@ async def turn_back(session: AsyncSession, operation: Operation, reason: Reason)
         return
     operation.ending = reason.ending
     operation.error = reason.message
+    _set_deadlines(operation, deadlines_of(operation).turned_back(await clock(session)))
     await draw_fence(session, operation)
     if reason.ending is Ending.FAILED:
         operation.failure = {

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -25,7 +26,7 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
-from cks.db.models.operations import Operation
+from cks.db.models.operations import IS_ORPHAN, Operation, OperationStep
 from cks.domain.operations import LIVE, TERMINAL, OperationRef
 
 Session = AsyncSession
@@ -59,8 +60,12 @@ def connect(
         connection = await asyncpg.connect(
             url, timeout=CONNECT_SECONDS, command_timeout=statement_seconds
         )
-        if weak:
-            await _refuse_power(connection)
+        try:
+            if weak:
+                await _refuse_power(connection)
+        except BaseException:  # whoever waits for it may be cancelled meanwhile
+            connection.terminate()
+            raise
         return connection
 
     return create_async_engine(
@@ -162,6 +167,24 @@ class Dispatch:
             order=sa.func.random(),
         )
 
+    async def find_due(
+        self, types: Collection[str], limit: int, lead_seconds: float
+    ) -> Sequence[Found]:
+        """Find live operations whose deadline is that near, or past."""
+        due = Operation.deadline_at < sa.func.now() + timedelta(seconds=lead_seconds)
+        live = Operation.status.in_(LIVE)
+        soonest = Operation.deadline_at.asc()
+        return await self._find(live, due, types=types, limit=limit, order=soonest)
+
+    async def find_orphaned(self, types: Collection[str], limit: int) -> Sequence[Found]:
+        """Find operations that ended and left something which is not removed yet.
+
+        Any of them, where there are more than ``limit``.
+        """
+        orphans = sa.select(OperationStep.operation_id).where(IS_ORPHAN)
+        left = Operation.id.in_(orphans)
+        return await self._find(left, types=types, limit=limit, order=sa.func.random())
+
     @asynccontextmanager
     async def alone(self, key: int) -> AsyncIterator[bool]:
         """Hold an advisory lock, if nobody else does, for as long as the block lasts.
@@ -185,7 +208,7 @@ class Dispatch:
         *conditions: sa.ColumnElement[bool],
         types: Collection[str],
         limit: int,
-        order: sa.ColumnElement[float] | None = None,
+        order: sa.ColumnElement[Any] | None = None,
     ) -> Sequence[Found]:
         one = Operation
         columns = (one.tenant_id, one.id, one.type, one.workflow_id, one.fence)
@@ -222,7 +245,6 @@ async def _refuse_power(connection: asyncpg.Connection) -> None:
     }
     held = [power for power, has in powers.items() if has]
     if held:
-        await connection.close()
         who = f"{found['role']} is {' and '.join(held)}"
         raise WrongRole(f"{who}; API and worker run as cks_app and cks_dispatch")
 

@@ -1,5 +1,6 @@
 """Moves of an operation's steps.  The operation's row is locked by whoever calls."""
 
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cks.db.models.operations import OperationStep
 from cks.domain.operations import StepStatus
+from cks.domain.plans import made_by
 
 CLOCK = sa.select(sa.func.clock_timestamp())
 LONGEST_ERROR = 500
@@ -64,7 +66,26 @@ def fail(step: OperationStep) -> None:
     step.status = StepStatus.FAILED
 
 
-def undo(step: OperationStep) -> None:
+def may_be_left(step: OperationStep) -> bool:
+    """Say whether something of the step may still be there: it was begun, and not undone."""
+    begun = step.started_at is not None and step.undone_at is None
+    return begun and made_by(step.name) is not None
+
+
+def orphans_among(steps: Iterable[OperationStep]) -> Sequence[OperationStep]:
+    """Return the steps of which an ended operation left something, which is still there."""
+    return [step for step in steps if step.orphaned_at is not None and step.undone_at is None]
+
+
+async def orphan(session: AsyncSession, step: OperationStep) -> None:
+    """Note that the operation ends while something of the step may be there."""
+    step.orphaned_at = await session.scalar(CLOCK)
+    if step.status == StepStatus.RUNNING:
+        step.status = StepStatus.FAILED
+
+
+async def undo(session: AsyncSession, step: OperationStep) -> None:
     """Note that nothing is left of the step; one that failed, or never began, stays so."""
+    step.undone_at = step.undone_at or await session.scalar(CLOCK)
     if step.status in (StepStatus.RUNNING, StepStatus.COMPLETED):
         step.status = StepStatus.UNDONE

@@ -88,6 +88,7 @@ def environment(given: Mapping[str, str], chosen: Surroundings) -> dict[str, str
         "CKS_POLL_SECONDS": "0.3",
         "CKS_SIMULATOR_SPEED": PACE,
         "CKS_STEP_BUDGET_SECONDS": "25",
+        "CKS_UNDO_SECONDS": "60",
     }
     fixed = {
         "CKS_API_PORT": str(chosen.api_port),

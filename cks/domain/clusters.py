@@ -69,6 +69,35 @@ class PoolOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class Thing:
+    """Something that a step made; ``kind`` as in ``plans.made_by``.
+
+    A cluster has one network and one control plane, which have its own id.
+    """
+
+    kind: str
+    cluster_id: UUID
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """Something that an ended operation left, and the step of its plan that made it."""
+
+    step: str
+    thing: Thing
+
+
+@dataclass(frozen=True, slots=True)
+class SweepOrder:
+    """What a sweep is to remove for an operation that has ended, the last made first."""
+
+    operation: OperationRef
+    cluster_id: UUID
+    orphans: tuple[Orphan, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SeenNode:
     """A node as the provider showed it; ``status`` is pending, ready or deleting."""
 

@@ -12,6 +12,9 @@ PROVIDER_QUOTA = "provider_quota_exceeded"
 STEP_TIMED_OUT = "step_timed_out"
 INTERNAL = "internal"
 ENGINE_LOST = "engine_lost"
+DEADLINE_EXCEEDED = "deadline_exceeded"
+LEFT_BEHIND = "left_behind"
+"""No reason to fail: an undo that has no more time."""
 
 FAILURES: dict[str, tuple[Culprit, str]] = {
     PROVIDER_UNAVAILABLE: ("provider", "The infrastructure provider kept failing"),
@@ -20,6 +23,7 @@ FAILURES: dict[str, tuple[Culprit, str]] = {
     STEP_TIMED_OUT: ("provider", "The infrastructure provider took too long"),
     INTERNAL: ("internal", "An internal error occurred"),
     ENGINE_LOST: ("internal", "The work was interrupted"),
+    DEADLINE_EXCEEDED: ("internal", "The operation took longer than it may"),
 }
 """Code → whose fault it is, and what a tenant reads.  Each may succeed when tried again."""
 
@@ -29,4 +33,11 @@ def failed_at(code: str | None, title: str | None) -> Reason:
     known = code if code in FAILURES else INTERNAL
     fault, sentence = FAILURES[known]
     where = f" at the step “{title}”" if title else ""
-    return Reason(Ending.FAILED, known, f"{sentence}{where}; all that was made is undone.", fault)
+    return Reason(Ending.FAILED, known, f"{sentence}{where}.", fault)
+
+
+def said_at_the_end(reason: str, *, orphans: bool) -> str:
+    """Return what a tenant reads of an operation that came back, and what became of it all."""
+    if orphans:
+        return f"{reason} What could not be removed in time is named, and removed later."
+    return f"{reason} All that was made is undone."

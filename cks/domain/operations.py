@@ -157,6 +157,15 @@ class CancelMoment(TypedDict):
     reason: str | None
 
 
+class OrphanMoment(TypedDict):
+    """What an operation had to leave: ``kind`` is network, control_plane or node_pool."""
+
+    kind: str
+    id: str
+    name: str | None
+    since: str
+
+
 class Moment(TypedDict):
     """All of an operation that changes in its life, as it was at one moment.
 
@@ -174,6 +183,8 @@ class Moment(TypedDict):
     started_at: str | None
     completed_at: str | None
     cancel_requested_at: str | None
+    deadline_at: str | None
+    orphans: list[OrphanMoment]
     error: ErrorMoment | None
 
 

@@ -14,6 +14,8 @@ CONTROL_PLANE = "control_plane"
 NODE_POOL = "node_pool"
 ADD_ONS = "add_ons"
 VERIFY = "verify"
+AT_ONCE = 5
+"""Steps of one stage that run at the same time, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,27 @@ def expected_seconds(steps: Iterable[tuple[str, int]]) -> int:
         else:
             alone += seconds
     return alone + max(pools)
+
+
+def limit_seconds(steps: Iterable[PlannedStep]) -> int:
+    """Return how long steps may take in all; pools are made a few at a time."""
+    alone, pools = 0, [0]
+    for step in steps:
+        if step.name.startswith(pool_step("")):
+            pools.append(step.limit_seconds)
+        else:
+            alone += step.limit_seconds
+    rounds = -(-(len(pools) - 1) // AT_ONCE)
+    return alone + rounds * max(pools)
+
+
+def made_by(step: str) -> tuple[str, str | None] | None:
+    """Return kind and name of what a step makes and its undo removes; a pool has its name.
+
+    ``None`` for a step whose effect goes with another's.
+    """
+    kind, _, name = step.partition(":")
+    return (kind, name or None) if kind in (NETWORK, CONTROL_PLANE, NODE_POOL) else None
 
 
 def plan_create(pools: Sequence[tuple[UUID, str, int]]) -> tuple[PlannedStep, ...]:

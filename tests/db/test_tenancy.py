@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from cks.db import tenants
 from cks.db.models.clusters import Cluster
-from cks.db.models.operations import Operation
+from cks.db.models.operations import Operation, OperationStep
 from cks.db.models.tenants import PLATFORM
 from cks.db.session import Database, Dispatch
 from cks.db.tenants import Founded, NewTenant
@@ -18,6 +18,8 @@ from tests.conftest import Urls
 from tests.db.rows import fill
 
 REFUSED = "42501"
+FOUND = {"operations", "operation_steps", "tenants"}
+"""Tables of which ``cks_dispatch`` may read some columns, in every tenant."""
 NO_TENANT = ("42704", "22P02")
 """SQLSTATEs: a setting that was never set, or that ended with its transaction."""
 
@@ -193,7 +195,7 @@ async def test_only_these_policies_let_everything_through(owner: AsyncEngine) ->
         found = {tuple(row) for row in await connection.execute(query)}
     assert found == {
         *(("cks_owner", "owner_maintains", table) for table in tables),
-        *(("cks_dispatch", "dispatch_finds", table) for table in ("operations", "tenants")),
+        *(("cks_dispatch", "dispatch_finds", table) for table in FOUND),
         ("cks_guard", "guard_counts", "tenants"),
         ("cks_guard", "guard_counts", "users"),
         ("cks_guard", "guard_counts", "rbac_roles"),
@@ -274,6 +276,7 @@ async def test_dispatch_finds_in_every_tenant_and_can_do_nothing_else(
     assert {pair.mine, pair.theirs} <= found
     for forbidden in (
         sa.select(Operation.request),
+        sa.select(OperationStep.last_error),
         sa.select(Operation.id).with_for_update(),
         sa.select(Cluster.id),
         sa.update(Operation).values(fence=9),
@@ -282,6 +285,6 @@ async def test_dispatch_finds_in_every_tenant_and_can_do_nothing_else(
             async with dispatch.engine.connect() as connection:
                 await connection.execute(forbidden)
     async with owner.connect() as connection:
-        assert await privileges(connection, "SELECT") == {"operations", "tenants"}
+        assert await privileges(connection, "SELECT") == FOUND
         for kind in ("INSERT", "UPDATE", "REFERENCES"):
             assert await privileges(connection, kind) == set()

@@ -11,16 +11,14 @@ def test_a_known_failure_keeps_its_code_and_names_the_step(code: str) -> None:
     culprit, sentence = FAILURES[code]
     assert (reason.ending, reason.code, reason.fault) == (Ending.FAILED, code, culprit)
     assert reason.retryable
-    assert reason.message == (
-        f"{sentence} at the step “Create the network”; all that was made is undone."
-    )
+    assert reason.message == (f"{sentence} at the step “Create the network”.")
 
 
 @pytest.mark.parametrize("code", [None, "", "ValueError", TurnedBack.code])
 def test_what_has_no_code_of_ours_is_our_fault(code: str | None) -> None:
     reason = failed_at(code, None)
     assert (reason.code, reason.fault) == (INTERNAL, "internal")
-    assert reason.message == "An internal error occurred; all that was made is undone."
+    assert reason.message == "An internal error occurred."
 
 
 @pytest.mark.parametrize("refusal", [NoCapacity, ProviderQuota])

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHistory
 
+from api.sweeps import sweep_id
 from cks.db import tenants
 from cks.db.models.operations import Operation
 from cks.db.tenants import NewTenant
@@ -49,7 +50,23 @@ async def cancelled(ours: Site) -> Operation:
     return operation
 
 
-WAYS: tuple[Callable[[Site], Awaitable[Operation]], ...] = (completed, failed, cancelled)
+async def left_behind(ours: Site) -> Operation:
+    operation = await ours.order()
+    await ours.fault(operation, Call.ENSURE_ADDONS, FaultKind.ERROR, 1000)
+    await ours.fault(operation, Call.DELETE_CONTROL_PLANE, FaultKind.HANG, 1000)
+    await ours.ended(operation)
+    return operation
+
+
+async def swept(ours: Site) -> Operation:
+    operation = await left_behind(ours)
+    await ours.desk.clear_faults()
+    await ours.swept(operation)
+    return operation
+
+
+Way = Callable[[Site], Awaitable[Operation]]
+PROVISION: tuple[Way, ...] = (completed, failed, cancelled, left_behind)
 
 
 def scrubbed(value: Any) -> Any:
@@ -59,23 +76,32 @@ def scrubbed(value: Any) -> Any:
     return [scrubbed(one) for one in value] if isinstance(value, list) else value
 
 
-async def record(urls: Urls, temporal: Client) -> None:
+async def record(urls: Urls, temporal: Client, way: Way) -> WorkflowHistory:
+    """Go a way, and return the history of the run that it was about."""
+    founded = await tenants.create_tenant(urls.owner, NewTenant("acme", f"{uuid4()}@acme.test"))
+    async with (
+        simulator(speed=2000) as cloud_url,
+        site(urls, temporal, founded, cloud_url, undo_seconds=8) as ours,
+    ):
+        operation = await way(ours)
+        sweep = temporal.get_workflow_handle(sweep_id(operation.id))
+        return await (sweep if way is swept else ours.run_of(operation)).fetch_history()
+
+
+def keep(path: Path, history: WorkflowHistory) -> None:
     FOLDER.mkdir(exist_ok=True)
-    for way in WAYS:
-        founded = await tenants.create_tenant(urls.owner, NewTenant("acme", f"{uuid4()}@acme.test"))
-        async with (
-            simulator(speed=2000) as cloud_url,
-            site(urls, temporal, founded, cloud_url) as ours,
-        ):
-            history = await ours.run_of(await way(ours)).fetch_history()
-        path = FOLDER / f"provision_cluster.{way.__name__}.json"
-        path.write_text(json.dumps(scrubbed(history.to_json_dict()), indent=1) + "\n")
-        sys.stdout.write(f"{path.name}: {len(history.events)} events\n")
+    path.write_text(json.dumps(scrubbed(history.to_json_dict()), indent=1) + "\n")
+    sys.stdout.write(f"{path.name}: {len(history.events)} events\n")
 
 
 async def main() -> None:
+    """Record the ways of which no history is stored; what is stored stays."""
+    paths = {FOLDER / f"provision_cluster.{way.__name__}.json": way for way in PROVISION}
+    paths[FOLDER / "sweep_orphans.swept.json"] = swept
     async with migrated() as urls, running_temporal() as temporal:
-        await record(urls, temporal)
+        for path, way in paths.items():
+            if not path.exists():
+                keep(path, await record(urls, temporal, way))
 
 
 if __name__ == "__main__":

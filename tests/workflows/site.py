@@ -8,6 +8,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHandle
 
 from api.reconcile import Reconciler
@@ -17,9 +20,11 @@ from cks.db.models.activity import ActivityLog
 from cks.db.models.clusters import Cluster, Node, NodePool
 from cks.db.models.operations import Operation, OperationClaim, OperationEvent, OperationStep
 from cks.db.session import Database, Dispatch, Found
+from cks.db.steps import orphans_among
 from cks.db.tenants import Founded
 from cks.domain.access import Caller
 from cks.domain.clusters import ClusterWish, PoolWish
+from cks.domain.deadlines import Allowance
 from cks.domain.operations import Moment
 from cks.engine import Temporal
 from cks.providers.base import Provider
@@ -30,6 +35,7 @@ from tests.conftest import Urls
 from worker import build_worker
 
 SECONDS = 30
+IMPATIENT = {"step_budget_seconds": 0.3, "provider_timeout_seconds": 5}
 
 
 class DispatchOfTenant(Dispatch):
@@ -67,6 +73,7 @@ class Site:
     temporal: Client
     engine: Temporal
     caller: Caller
+    allowance: Allowance
 
     async def order(self, *pools: PoolWish) -> Operation:
         """Accept a cluster as the API does; nobody has started anything yet."""
@@ -79,7 +86,7 @@ class Site:
             pools=pools or (pool("default"),),
         )
         async with self.database.begin(self.caller.tenant_id) as session:
-            return await clusters.order(session, self.caller, wish)
+            return await clusters.order(session, self.caller, wish, self.allowance)
 
     async def cancel(self, operation: Operation) -> None:
         async with self.database.begin(self.caller.tenant_id) as session:
@@ -103,6 +110,14 @@ class Site:
                 if rows.operation.completed_at and (latest is None or latest.closed):
                     return rows
                 await asyncio.sleep(0.05)
+
+    async def swept(self, operation: Operation) -> Rows:
+        """Reconcile until nothing is left of an ended operation, and return the rows."""
+        async with asyncio.timeout(SECONDS):
+            while orphans_among((await self.rows(operation)).steps):
+                await self.reconciler.reconcile()
+                await asyncio.sleep(0.1)
+        return await self.rows(operation)
 
     async def rows(self, operation: Operation) -> Rows:
         cluster_id = operation.resource_id
@@ -155,6 +170,22 @@ def pool(name: str, node_count: int = 2) -> PoolWish:
     return PoolWish(name, node_count, 1, 5, "m5.large", 50, {}, ())
 
 
+async def reset(ours: Site, workflow_id: str, run_id: str, task: int) -> None:
+    """Let another run take over after the ``task``-th workflow task of a run."""
+    handle = ours.temporal.get_workflow_handle(workflow_id, run_id=run_id)
+    events = (await handle.fetch_history()).events
+    done = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    places = [event.event_id for event in events if event.event_type == done]
+    await ours.temporal.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=ours.temporal.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
+            request_id=str(uuid4()),
+            workflow_task_finish_event_id=places[task],
+        )
+    )
+
+
 @asynccontextmanager
 async def site(
     urls: Urls,
@@ -165,12 +196,10 @@ async def site(
     **settings: Any,
 ) -> AsyncIterator[Site]:
     """Open a site with a worker at work; ``disturbed`` may wrap what it asks of the cloud."""
-    given = Settings(
-        **{"task_queue": uuid4().hex, "poll_seconds": 0.02, "step_budget_seconds": 0.3, **settings}
-    )
+    given = Settings(**{"task_queue": uuid4().hex, "poll_seconds": 0.02, **IMPATIENT, **settings})
     database = Database(urls.app, given.pool_size)
     dispatch = DispatchOfTenant(urls.dispatch, founded.tenant_id)
-    cloud, desk = SimulatedCloud(cloud_url, 5), OperatorDesk(cloud_url)
+    cloud, desk = SimulatedCloud(cloud_url, given.provider_timeout_seconds), OperatorDesk(cloud_url)
     engine = Temporal(temporal, given.task_queue)
     caller = Caller(
         founded.tenant_id, founded.user_id, "admin@acme.test", uuid4(), uuid4().hex, "", ""
@@ -179,7 +208,8 @@ async def site(
         async with build_worker(temporal, database, disturbed(cloud), given):
             relay = Relay(database, dispatch, engine)
             reconciler = Reconciler(database, dispatch, engine)
-            yield Site(database, desk, relay, reconciler, temporal, engine, caller)
+            allowance = given.allowance
+            yield Site(database, desk, relay, reconciler, temporal, engine, caller, allowance)
     finally:
         await desk.clear_faults()
         for resource in (cloud, desk, dispatch, database):

@@ -3,18 +3,15 @@
 import asyncio
 from uuid import uuid4
 
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import (
     PauseWorkflowExecutionRequest,
-    ResetWorkflowExecutionRequest,
     UnpauseWorkflowExecutionRequest,
 )
 
 from cks.db.models.operations import Operation
 from cks.domain.operations import OperationStatus
 from cks.providers.simulated.wire import Call, FaultKind
-from tests.workflows.site import Site
+from tests.workflows.site import Site, reset
 
 WHOLE = ["addons", "control_plane", "network", "node", "node", "node_pool"]
 
@@ -27,28 +24,10 @@ async def hanging(ours: Site, call: Call) -> Operation:
     return operation
 
 
-async def reset(ours: Site, operation: Operation, run_id: str, task: int) -> None:
-    """Let another run take over after the ``task``-th workflow task of a run."""
-    handle = ours.temporal.get_workflow_handle(operation.workflow_id or "", run_id=run_id)
-    events = (await handle.fetch_history()).events
-    done = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-    places = [event.event_id for event in events if event.event_type == done]
-    await ours.temporal.workflow_service.reset_workflow_execution(
-        ResetWorkflowExecutionRequest(
-            namespace=ours.temporal.namespace,
-            workflow_execution=WorkflowExecution(
-                workflow_id=operation.workflow_id or "", run_id=run_id
-            ),
-            request_id=str(uuid4()),
-            workflow_task_finish_event_id=places[task],
-        )
-    )
-
-
 async def test_a_run_reset_to_its_beginning_goes_on_and_doubles_nothing(ours: Site) -> None:
     operation = await hanging(ours, Call.ENSURE_CONTROL_PLANE)
     before = (await ours.rows(operation)).operation
-    await reset(ours, operation, before.run_id or "", 0)
+    await reset(ours, operation.workflow_id or "", before.run_id or "", 0)
     await ours.until(lambda rows: rows.operation.run_id != before.run_id, operation)
     await ours.desk.clear_faults()
     rows = await ours.ended(operation)
@@ -65,7 +44,7 @@ async def test_a_run_reset_while_it_was_undone_finds_only_the_way_back(ours: Sit
     await ours.cancel(operation)
     await ours.relay.relay()
     await ours.until(lambda rows: rows.operation.ending is not None, operation)
-    await reset(ours, operation, before.run_id or "", 0)
+    await reset(ours, operation.workflow_id or "", before.run_id or "", 0)
     rows = await ours.ended(operation)
     await ours.desk.clear_faults()
 

@@ -8,6 +8,7 @@ from temporalio.client import Client, WorkflowFailureError
 
 from api.relay import launch_of
 from cks.db.tenants import Founded
+from cks.domain.clusters import ClusterOrder
 from cks.domain.operations import OperationStatus
 from cks.engine import Launch, Temporal
 from cks.providers.simulated.wire import Call, FaultKind
@@ -19,6 +20,7 @@ OFTEN = 1000
 
 def hurried(launch: Launch) -> Launch:
     """Return the launch with deadlines of a second."""
+    assert isinstance(launch.order, ClusterOrder)
     steps = tuple(replace(step, limit_seconds=1) for step in launch.order.steps)
     return replace(launch, order=replace(launch.order, steps=steps))
 

@@ -57,7 +57,7 @@ class Operation(TenantOwned, Base):
     """Work that was accepted; ``cluster_id``, ``actor_id`` and ``token_id`` are by value.
 
     ``failure`` has the code, fault and details of an error whose message is ``error``.
-    ``runnable_at`` is null while it is queued behind another.
+    ``runnable_at`` is null while it is queued behind another, and so are the deadlines.
     """
 
     __tablename__ = "operations"
@@ -76,6 +76,11 @@ class Operation(TenantOwned, Base):
             postgresql_where=sa.text(
                 "status IN ('completed', 'failed', 'cancelled') AND dispatched_at IS NOT NULL"
             ),
+        ),
+        sa.Index(
+            "operations_due",
+            "deadline_at",
+            postgresql_where=sa.text("status IN ('pending', 'running')"),
         ),
         sa.Index("operations_newest", "tenant_id", sa.text("created_at DESC"), sa.text("id DESC")),
         sa.Index("operations_of_resource", "tenant_id", "resource_id", sa.text("created_at DESC")),
@@ -113,15 +118,27 @@ class Operation(TenantOwned, Base):
     failure: Mapped[Document | None]
     token_id: Mapped[UUID | None]
     request_id: Mapped[Str64 | None]
+    forward_until: Mapped[datetime | None]
+    deadline_at: Mapped[datetime | None]
 
 
 class OperationStep(Base):
-    """A step of the declared plan.  ``fraction`` is the part of it that is done, 0 to 1."""
+    """A step of the declared plan.  ``fraction`` is the part of it that is done, 0 to 1.
+
+    ``undone_at``: when nothing was left of it any more.  ``orphaned_at``: when the operation
+    ended without that; it is an orphan until ``undone_at``.
+    """
 
     __tablename__ = "operation_steps"
     __table_args__ = (
         sa.UniqueConstraint("operation_id", "name"),
         within("operations", "operation_id"),
+        sa.Index(
+            "operation_steps_orphaned",
+            "tenant_id",
+            "operation_id",
+            postgresql_where=sa.text("orphaned_at IS NOT NULL AND undone_at IS NULL"),
+        ),
     )
 
     tenant_id: Mapped[UUID]
@@ -138,6 +155,11 @@ class OperationStep(Base):
     failing_since: Mapped[datetime | None]
     last_error: Mapped[str | None]
     resource_id: Mapped[UUID | None]
+    undone_at: Mapped[datetime | None]
+    orphaned_at: Mapped[datetime | None]
+
+
+IS_ORPHAN = sa.and_(OperationStep.orphaned_at.is_not(None), OperationStep.undone_at.is_(None))
 
 
 class OperationEvent(Base):

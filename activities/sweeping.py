@@ -1,0 +1,59 @@
+"""Removes what ended operations left, however long that takes.
+
+The operation is settled, so no run owns it.  Each try draws a fence of its own: a late call of
+the operation's runs is refused after it, and it itself is refused once a later operation on
+the same thing has begun.
+"""
+
+from dataclasses import dataclass
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.steps import Steps, beating
+from cks.db import endings, operations, steps
+from cks.db.session import Database
+from cks.domain.clusters import Orphan
+from cks.domain.operations import OperationRef
+from cks.domain.refusals import Declined
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Which orphan of which operation to remove."""
+
+    operation: OperationRef
+    orphan: Orphan
+
+
+class Sweeping:
+    """Run twice, it acts once; run side by side, it removes the same."""
+
+    def __init__(self, database: Database, steps: Steps) -> None:
+        self._database = database
+        self._steps = steps
+
+    @activity.defn
+    async def sweep_orphan(self, removal: Removal) -> None:
+        """Remove an orphan and note that it is gone; a refusal is met again later, too."""
+        fence = await self._begin(removal)
+        if fence is None:
+            return
+        try:
+            async with beating():
+                await self._steps.remove(removal.orphan.thing, fence)
+        except Declined as no:
+            raise ApplicationError(no.detail, type=no.code) from no
+        ref, step = removal.operation, removal.orphan.step
+        async with self._database.begin(ref.tenant_id) as session:
+            await endings.note_swept(session, ref.id, step)
+
+    async def _begin(self, removal: Removal) -> int | None:
+        """Draw a fence for this try; ``None`` if nothing is left to remove."""
+        ref, name = removal.operation, removal.orphan.step
+        async with self._database.begin(ref.tenant_id) as session:
+            operation = await operations.lock(session, ref.id)
+            if not steps.orphans_among([await steps.find(session, ref.id, name)]):
+                return None
+            await operations.draw_fence(session, operation)
+            return operations.fence_of(operation)

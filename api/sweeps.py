@@ -1,0 +1,51 @@
+"""The run that removes what an ended operation left.
+
+The orphans' rows are its outbox: as long as there are any, the reconciler asks for the run, and
+Temporal has it once.
+"""
+
+from uuid import UUID
+
+from cks.db import operations, steps
+from cks.db.events import steps_of
+from cks.db.models.operations import Operation, OperationStep
+from cks.db.session import Session
+from cks.domain.clusters import Orphan, SweepOrder, Thing
+from cks.domain.operations import workflow_id
+from cks.domain.plans import made_by
+from cks.engine import Launch
+from workflows.sweep_orphans import SweepOrphans
+
+SWEEP = "orphans.sweep"
+
+
+async def sweep_of(session: Session, operation: Operation) -> Launch | None:
+    """Return the run that an ended operation needs; ``None`` once nothing is left of it."""
+    orphans = steps.orphans_among(await steps_of(session, operation.id))
+    if not orphans:
+        return None
+    order = SweepOrder(
+        operation=operations.ref_of(operation),
+        cluster_id=operation.resource_id,
+        orphans=tuple(_orphan(operation, step) for step in reversed(orphans)),
+    )
+    titles = "\n".join(f"* {step.title}" for step in orphans)
+    return Launch(
+        workflow=SweepOrphans.run,
+        order=order,
+        workflow_id=sweep_id(operation.id),
+        operation_type=SWEEP,
+        summary=f"Remove what is left of cluster {operation.resource_name}",
+        details=f"Operation `{operation.id}` of tenant `{operation.tenant_id}`\n\n{titles}",
+    )
+
+
+def sweep_id(operation_id: UUID) -> str:
+    """Return the id of every run that sweeps for the operation, one after the other."""
+    return workflow_id(SWEEP, operation_id)
+
+
+def _orphan(operation: Operation, step: OperationStep) -> Orphan:
+    kind, _ = made_by(step.name) or (step.name, None)
+    cluster_id = operation.resource_id
+    return Orphan(step.name, Thing(kind, cluster_id, step.resource_id or cluster_id))

@@ -1,0 +1,42 @@
+"""How long an operation may take in all, and when its undo gives up.
+
+It has its plan's limits, one after the other, to go forward, and then some time to be undone.
+Whatever is not undone by its deadline is named (``orphans``) and removed later: a leak costs
+more than a wait, but no tenant waits for ever.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+EARLY = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Until when an operation goes forward, and by when it has ended."""
+
+    forward_until: datetime
+    deadline_at: datetime
+
+    @property
+    def handover_at(self) -> datetime:
+        """Return when the undo gives up: a little before the end, which is to be told in time."""
+        return self.deadline_at - min((self.deadline_at - self.forward_until) / 4, EARLY)
+
+    def turned_back(self, now: datetime) -> "Deadlines":
+        """Return the deadlines of one that turns back now: the end only comes nearer."""
+        undo = self.deadline_at - self.forward_until
+        return Deadlines(min(self.forward_until, now), min(self.deadline_at, now + undo))
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What an operation may take: its plan's limits at the provider's ``pace``, and the undo."""
+
+    pace: float
+    undo_seconds: float
+
+    def from_now(self, limit_seconds: int, now: datetime) -> Deadlines:
+        """Return the deadlines of one that may begin now, and go forward for so long."""
+        forward = now + timedelta(seconds=limit_seconds / self.pace)
+        return Deadlines(forward, forward + timedelta(seconds=self.undo_seconds))

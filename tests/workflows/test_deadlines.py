@@ -1,0 +1,179 @@
+"""No operation waits for ever: not for a cloud that hangs, nor for workers that are missing."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from temporalio.client import Client
+
+from cks.db import clusters
+from cks.db.models.operations import Operation
+from cks.db.tenants import Founded
+from cks.domain.operations import OperationStatus
+from cks.domain.refusals import NotBuiltYet
+from cks.providers.simulated.wire import Call, FaultKind
+from tests.conftest import Urls
+from tests.workflows.site import Rows, Site, site
+
+OFTEN = 1000
+UNDO_SECONDS = 2.0
+UNDOS = (Call.DELETE_NODE_POOL, Call.DELETE_CONTROL_PLANE, Call.DELETE_NETWORK)
+AT_ONCE = 1e9
+"""A pace at which the way forward takes no time at all."""
+
+
+@pytest.fixture
+async def hurried(
+    urls: Urls, temporal: Client, founded: Founded, cloud_url: str
+) -> AsyncIterator[Site]:
+    """Yield a site whose operations have some seconds to be undone."""
+    async with site(
+        urls, temporal, founded, cloud_url, undo_seconds=UNDO_SECONDS, provider_timeout_seconds=0.5
+    ) as opened:
+        yield opened
+
+
+def said_at_last(rows: Rows) -> list[str]:
+    return [orphan["kind"] for orphan in rows.moments[-1]["orphans"]]
+
+
+def in_time(rows: Rows) -> bool:
+    operation, promised = rows.operation, rows.moments[-1]["deadline_at"]
+    assert operation.completed_at
+    assert operation.deadline_at
+    assert promised
+    return operation.completed_at <= operation.deadline_at
+
+
+async def expire(ours: Site, operation: Operation, left: timedelta) -> None:
+    """Let an operation's time run out but for a little."""
+    now = sa.func.clock_timestamp()
+    soon = sa.update(Operation).where(Operation.id == operation.id)
+    async with ours.database.begin(ours.caller.tenant_id) as session:
+        values = {"forward_until": now - timedelta(hours=1), "deadline_at": now + left}
+        await session.execute(soon.values(**values))
+
+
+@pytest.mark.parametrize("call", UNDOS)
+async def test_what_cannot_be_undone_in_time_is_named_and_swept(hurried: Site, call: Call) -> None:
+    operation = await hurried.order()
+    await hurried.fault(operation, Call.ENSURE_ADDONS, FaultKind.ERROR, OFTEN)
+    await hurried.fault(operation, call, FaultKind.HANG, OFTEN)
+    rows = await hurried.ended(operation)
+
+    assert rows.operation.status is OperationStatus.FAILED
+    assert "removed later" in (rows.operation.error or "")
+    assert in_time(rows)
+    assert rows.claims == []
+    assert call.removeprefix("delete_") in said_at_last(rows)
+    assert await hurried.kinds_alive(operation) != []
+
+    await hurried.desk.clear_faults()
+    after = await hurried.swept(operation)
+    assert await hurried.kinds_alive(operation) == []
+    assert after.operation.completed_at == rows.operation.completed_at
+
+
+async def test_a_cloud_that_hangs_on_every_call_keeps_nobody_waiting(hurried: Site) -> None:
+    operation = await hurried.order()
+    for call in Call:
+        await hurried.fault(operation, call, FaultKind.HANG, OFTEN)
+    rows = await hurried.ended(operation)
+    assert rows.operation.status is OperationStatus.FAILED
+    assert in_time(rows)
+    assert said_at_last(rows) == ["network"]
+
+    await hurried.desk.clear_faults()
+    await hurried.swept(operation)
+    assert await hurried.kinds_alive(operation) == []
+
+
+async def test_a_cancelled_operation_stays_cancelled_with_its_orphans(hurried: Site) -> None:
+    operation = await hurried.order()
+    for call in (Call.ENSURE_CONTROL_PLANE, Call.DELETE_NETWORK):
+        await hurried.fault(operation, call, FaultKind.HANG, OFTEN)
+    await hurried.relay.relay()
+    await hurried.until_asked(operation, Call.ENSURE_CONTROL_PLANE)
+    await hurried.cancel(operation)
+    rows = await hurried.ended(operation)
+    assert rows.operation.status is OperationStatus.CANCELLED
+    assert said_at_last(rows) == ["network"]
+    await hurried.desk.clear_faults()
+    await hurried.swept(operation)
+
+
+async def test_a_failed_cluster_is_not_deleted_before_its_orphans_are(hurried: Site) -> None:
+    operation = await hurried.order()
+    await hurried.fault(operation, Call.ENSURE_CONTROL_PLANE, FaultKind.ERROR, OFTEN)
+    await hurried.fault(operation, Call.DELETE_NETWORK, FaultKind.HANG, OFTEN)
+    await hurried.ended(operation)
+    tenant_id, cluster_id = hurried.caller.tenant_id, operation.resource_id
+    with pytest.raises(NotBuiltYet, match="still being removed"):
+        async with hurried.database.begin(tenant_id) as session:
+            await clusters.forget(session, hurried.caller, cluster_id)
+    await hurried.desk.clear_faults()
+    await hurried.swept(operation)
+    async with hurried.database.begin(tenant_id) as session:
+        done = await clusters.forget(session, hurried.caller, cluster_id)
+    assert done.status is OperationStatus.COMPLETED
+
+
+async def test_the_way_forward_ends_in_time_for_the_undo(
+    urls: Urls, temporal: Client, founded: Founded, cloud_url: str
+) -> None:
+    """The plan's limits take 110 minutes: at this pace, a second and a half."""
+    async with site(urls, temporal, founded, cloud_url, pace=4400.0) as ours:
+        operation = await ours.order()
+        await ours.fault(operation, Call.ENSURE_CONTROL_PLANE, FaultKind.HANG, OFTEN)
+        rows = await ours.ended(operation)
+        await ours.desk.clear_faults()
+        assert (rows.operation.failure or {})["code"] == "deadline_exceeded"
+        assert await ours.kinds_alive(operation) == []
+
+
+async def test_a_step_that_comes_too_late_is_not_begun(
+    urls: Urls, temporal: Client, founded: Founded, cloud_url: str
+) -> None:
+    async with site(urls, temporal, founded, cloud_url, pace=AT_ONCE) as ours:
+        operation = await ours.order()
+        rows = await ours.ended(operation)
+        assert (rows.operation.failure or {})["code"] == "deadline_exceeded"
+        assert await ours.effects(operation, Call.ENSURE_NETWORK) == []
+
+
+async def test_what_no_worker_took_in_time_has_failed_and_made_nothing(ours: Site) -> None:
+    operation = await ours.order()
+    await expire(ours, operation, timedelta(seconds=3))
+    await ours.reconciler.reconcile()
+    rows = await ours.rows(operation)
+    assert (rows.operation.failure or {})["code"] == "deadline_exceeded"
+    assert in_time(rows)
+    assert said_at_last(rows) == []
+    await ours.relay.relay()
+    assert await ours.engine.latest_run(operation.workflow_id or "") is None
+
+
+async def test_what_nobody_ends_is_ended_by_the_reconciler_and_swept(ours: Site) -> None:
+    operation = await ours.order()
+    await ours.fault(operation, Call.ENSURE_CONTROL_PLANE, FaultKind.HANG, OFTEN)
+    await ours.relay.relay()
+    await ours.until_asked(operation, Call.ENSURE_CONTROL_PLANE)
+    await expire(ours, operation, timedelta(seconds=3))
+    await ours.reconciler.reconcile()
+    rows = await ours.rows(operation)
+    assert rows.operation.status is OperationStatus.FAILED
+    assert in_time(rows)
+    assert said_at_last(rows) == ["network", "control_plane"]
+
+    await ours.desk.clear_faults()
+    await ours.swept(operation)
+    await ours.reconciler.end_survivors(0)
+    assert await ours.kinds_alive(operation) == []
+
+
+async def test_an_operation_with_time_left_is_let_alone(ours: Site) -> None:
+    operation = await ours.order()
+    await expire(ours, operation, timedelta(minutes=1))
+    await ours.reconciler.reconcile()
+    assert (await ours.rows(operation)).operation.status is OperationStatus.PENDING
