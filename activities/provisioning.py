@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from temporalio import activity
 
 from activities.refusals import refusing
-from activities.steps import Attempt, Steps
+from activities.steps import Attempt, Made, Steps
 from cks.db import building
 from cks.db.session import Session
 from cks.domain.clusters import (
@@ -45,7 +45,7 @@ class Provisioning:
         async with self._steps.forward(part) as attempt:
             spec = NetworkSpec(part.cluster_id, part.version, part.pod_cidr, part.service_cidr)
             await self._provider.ensure_network(spec, attempt.fence)
-            await self._until(part, lambda seen: seen.network is State.READY, attempt)
+            await self._until_ready(part, lambda seen: seen.network, attempt)
             await attempt.complete()
 
     @activity.defn
@@ -62,7 +62,9 @@ class Provisioning:
         async with self._steps.forward(part) as attempt:
             spec = ControlPlaneSpec(part.cluster_id, part.version)
             await self._provider.ensure_control_plane(spec, attempt.fence)
-            seen = await self._until(part, lambda seen: _serves(seen, part.version), attempt)
+            seen = await self._until(
+                part, lambda now: _serves(now, part.version), attempt, _control_plane
+            )
 
             async def publish(session: Session) -> None:
                 endpoint = seen.control_plane.endpoint
@@ -86,7 +88,11 @@ class Provisioning:
         pool = part.pool
         async with self._steps.forward(part) as attempt:
             await self._provider.ensure_node_pool(_pool_spec(part), attempt.fence)
-            async for seen in self._steps.watch(part.cluster_id, attempt):
+
+            def made(seen: Observed) -> State:
+                return seen.pools.get(pool.pool_id, ABSENT).state
+
+            async for seen in self._steps.watch(part.cluster_id, attempt, made):
                 now = seen.pools.get(pool.pool_id, ABSENT)
                 if _is_full(now, pool.node_count, part.version):
                     await attempt.complete(_showing(pool, now))
@@ -107,7 +113,7 @@ class Provisioning:
         async with self._steps.forward(part) as attempt:
             spec = AddonsSpec(part.cluster_id, part.version)
             await self._provider.ensure_addons(spec, attempt.fence)
-            await self._until(part, lambda seen: seen.addons is State.READY, attempt)
+            await self._until_ready(part, lambda seen: seen.addons, attempt)
             await attempt.complete()
 
     @activity.defn
@@ -118,14 +124,25 @@ class Provisioning:
             await self._until(part, lambda seen: _is_whole(seen, part), attempt)
             await attempt.complete()
 
+    async def _until_ready(self, part: ClusterPart, made: Made, attempt: Attempt) -> None:
+        await self._until(part, lambda seen: made(seen) is State.READY, attempt, made)
+
     async def _until(
-        self, part: ClusterPart, so: Callable[[Observed], bool], attempt: Attempt
+        self,
+        part: ClusterPart,
+        so: Callable[[Observed], bool],
+        attempt: Attempt,
+        made: Made | None = None,
     ) -> Observed:
         """Look until it is so, and return what was seen then."""
-        async for seen in self._steps.watch(part.cluster_id, attempt):
+        async for seen in self._steps.watch(part.cluster_id, attempt, made):
             if so(seen):
                 return seen
         raise AssertionError("a watch has no end of its own")
+
+
+def _control_plane(seen: Observed) -> State:
+    return seen.control_plane.state
 
 
 def _serves(seen: Observed, version: str) -> bool:

@@ -37,6 +37,10 @@ Write = Callable[[Session], Awaitable[None]]
 """What a step writes beside its own row, in the same transaction."""
 
 
+Made = Callable[[Observed], State]
+"""How what a step asked for is seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How often a step looks, and for how long its calls may keep failing; both in seconds."""
@@ -115,11 +119,17 @@ class Steps:
         self._pace = pace
 
     async def watch(
-        self, cluster_id: UUID, attempt: Attempt | None = None
+        self, cluster_id: UUID, attempt: Attempt | None = None, made: Made | None = None
     ) -> AsyncIterator[Observed]:
-        """Look at a cluster again and again; whoever asks stops when it is as it should be."""
+        """Look at a cluster again and again; whoever asks stops when it is as it should be.
+
+        Where what was ``made`` is not to be seen at all, the attempt has failed: the next one
+        asks for it anew.
+        """
         while True:
             seen = await self._provider.observe(cluster_id)
+            if made and made(seen) is State.ABSENT:
+                raise Unavailable("the provider denies what it has accepted")
             if attempt and attempt.failing:
                 await attempt.advance(0)
             yield seen

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
 from aiohttp import web
@@ -74,9 +73,8 @@ class Vitals:
         return found
 
     async def _relay(self) -> str:
-        oldest = await self.dispatch.oldest_undelivered()
-        waiting = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
-        UNDELIVERED.set(max(waiting, 0.0))
+        waiting = await self.dispatch.undelivered_seconds()
+        UNDELIVERED.set(waiting)
         if self.relay.idle_seconds > STALE_SECONDS:
             raise LookupError(f"has not looked for {self.relay.idle_seconds:.0f} s")
         return f"the oldest operation without a run has waited {waiting:.1f} s"

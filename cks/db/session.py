@@ -11,7 +11,7 @@ last admin was seen to fail under REPEATABLE READ.
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -194,14 +194,17 @@ class Dispatch:
         async with self.engine.connect() as connection:
             yield bool(await connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(key))))
 
-    async def oldest_undelivered(self) -> datetime | None:
-        """Return since when the longest-waiting runnable operation has waited."""
-        query = sa.select(sa.func.min(Operation.runnable_at)).where(
+    async def undelivered_seconds(self) -> float:
+        """Return how long the runnable operation that waits longest for a run has waited.
+
+        By the database's clock, as everything: this process's own may be wrong.
+        """
+        waiting = sa.func.now() - sa.func.min(Operation.runnable_at)
+        query = sa.select(sa.extract("epoch", waiting)).where(
             Operation.status.in_(LIVE), Operation.dispatched_at.is_(None)
         )
         async with self.engine.connect() as connection:
-            waiting: datetime | None = await connection.scalar(query)
-            return waiting
+            return float(await connection.scalar(query) or 0)
 
     async def _find(
         self,

@@ -42,9 +42,10 @@ def advance(step: OperationStep, fraction: float) -> None:
 
 
 async def complete(session: AsyncSession, step: OperationStep) -> None:
-    """Note that the step's wish is so."""
+    """Note that the step's wish is so; where another attempt failed for good, that stays."""
     advance(step, 1.0)
-    step.status = StepStatus.COMPLETED
+    if step.status != StepStatus.FAILED:
+        step.status = StepStatus.COMPLETED
     step.completed_at = await session.scalar(CLOCK)
 
 

@@ -17,7 +17,8 @@ import pytest
 from click import echo
 
 from tests.sim import table
-from tests.sim.history import History, play, replay
+from tests.sim.history import History
+from tests.sim.playing import play, replay
 from tests.sim.sabotages import SABOTAGES
 from tests.sim.shrinking import shrink
 from tests.sim.stage import Stage, stage

@@ -6,7 +6,6 @@ the way, when the tenant cancels, a worker dies, an operator terminates or reset
 the invariants must hold.  A seed is a history, so it replays; ``only`` leaves out mishaps.
 """
 
-import asyncio
 import random
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -15,24 +14,28 @@ from uuid import UUID, uuid4
 from temporalio import exceptions
 from temporalio.exceptions import TimeoutType
 
-from cks.db import operations
+from cks.db import events, operations
+from cks.db.steps import orphans_among
 from cks.db.tenants import Founded
 from cks.domain.operations import LIVE
 from cks.engine import EngineAway
 from tests.sim import mishaps
+from tests.sim.aims import next_mishap
+from tests.sim.cells import AIMS, NAMED, Cell
 from tests.sim.far_side import FarSide
 from tests.sim.gates import Broken
 from tests.sim.invariants import check
 from tests.sim.played_temporal import Execution, Pending
 from tests.sim.stage import Stage
 from tests.sim.tale import BACK, END, START, STEPS, Tale
-from tests.sim.tenant import Order, Tenant
+from tests.sim.tenant import Order, Tenant, some_order
 
 MOST_MOVES = 450
 MOST_GATES = 60
+MOST_PUSHES = 6
+AIMED = 0.5
+"""How many of the histories aim at a cell of the table; the others go where they like."""
 SHAPES = ("one", "one", "one", "one", "two", "again")
-POOLS = ((1,), (1,), (2,), (1, 1), (2, 1), (1, 1, 1))
-MANY_POOLS = (1,) * 6
 
 
 class History:
@@ -50,6 +53,8 @@ class History:
         self.menu = self.rng.sample(mishaps.MISHAPS, self.rng.choice((2, 3, 3, 4, most)))
         # And where they strike matters: some steps are over in two moves.
         self.focus = self.rng.choice((*[None] * 12, START, *STEPS, END))
+        self.aim = self.rng.choice(AIMS) if self.rng.random() < AIMED else None
+        self.pushes = MOST_PUSHES
         self.haste = self.rng.choice((0.0, 0.3, 0.4))
         self.hurry = self.rng.choice((0.0, 0.0, 0.4))
         self.draws = 0
@@ -79,7 +84,7 @@ class History:
         except Broken as broken:
             self.broken = str(broken)
         for tale in self.tales:
-            for run in tale.runs:
+            for run in (*tale.runs, *tale.sweeps):
                 tale.forget(run)
             for attempt in tale.zombies:
                 await attempt.end()
@@ -88,13 +93,13 @@ class History:
 
     async def _play(self) -> None:
         shape = self.rng.choice(SHAPES)
-        wanted = self._order()
+        wanted = some_order(self.rng)
         await self._accept(wanted)
         second_at = self.rng.randrange(30) if shape == "two" else None
         for move in range(MOST_MOVES):
             self.moves = move
             if move == second_at:
-                await self._accept(self._order())
+                await self._accept(some_order(self.rng))
             open_tales = [tale for tale in self.tales if not tale.over]
             if open_tales:
                 await self._move(self.rng.choice(open_tales))
@@ -110,10 +115,6 @@ class History:
         for tale in self.tales:
             while tale.zombies:
                 await self._haunt(tale)
-
-    def _order(self) -> Order:
-        sizes = self.rng.choice(POOLS) if self.rng.random() < 0.98 else MANY_POOLS
-        return Order(f"c{uuid4().hex[:12]}", sizes, uuid4().hex)
 
     async def _accept(self, wanted: Order) -> None:
         """Order a cluster; the API may die, and the tenant ask again, or twice at once."""
@@ -142,6 +143,8 @@ class History:
         """Make one move in a tale."""
         chance = self.rng.random()
         tale.gather_strays()
+        if self.aim and await self._steer(tale, self.aim):
+            return
         if chance < self._menace(tale) and await self._mishap(tale):
             return
         if tale.zombies and chance < self.haste:
@@ -149,11 +152,11 @@ class History:
         elif not tale.count or (tale.cancel_wanted and chance < 0.4):
             await (self.reconcile if chance > 0.9 else self.tick)(tale)
             tale.over = not tale.count and await self.settled(tale)
-        elif tale.running:
+        elif tale.open_runs:
             await self.work(tale)
         else:
             await (self.tick if chance < 0.5 else self.reconcile)(tale)
-            tale.over = not tale.running and await self.settled(tale)
+            tale.over = not tale.open_runs and await self.settled(tale)
 
     def _menace(self, tale: Tale) -> float:
         """Say how likely a mishap is just here."""
@@ -175,10 +178,24 @@ class History:
 
     async def _mishap(self, tale: Tale) -> bool:
         """Draw a mishap, and inflict it if it is wanted and possible."""
-        number, kind = self.draws, self.rng.choice(self._menu(tale))
+        kind = self.rng.choice(self._menu(tale))
+        return await self._inflict(tale, kind, within=len(self.inflicted) < self.budget)
+
+    async def _steer(self, tale: Tale, aim: Cell) -> bool:
+        """Bring the history nearer to where it is to be struck, now and then by a mishap."""
+        kind = next_mishap(tale, aim, self.rng)
+        if kind is None or self.rng.random() < 0.5:
+            return False
+        struck = await self._inflict(tale, NAMED[kind], within=True)
+        self.pushes -= struck
+        if self.cells[aim] or not self.pushes:
+            self.aim = None
+        return struck
+
+    async def _inflict(self, tale: Tale, kind: mishaps.Mishap, *, within: bool) -> bool:
+        number = self.draws
         self.draws += 1
-        wanted = len(self.inflicted) < self.budget if self.only is None else number in self.only
-        if not wanted:
+        if not (within if self.only is None else number in self.only):
             return False
         scene = tale.scene()
         own = random.Random(self.seed * 1000 + number)  # noqa: S311  (likewise)
@@ -194,8 +211,10 @@ class History:
         return True
 
     async def settled(self, tale: Tale) -> bool:
+        """Say whether the operation has ended, and nothing of it is left."""
         async with self.stage.database.begin(self.tenant.founded.tenant_id) as session:
-            return (await operations.read(session, tale.id)).status not in LIVE
+            live = (await operations.read(session, tale.id)).status in LIVE
+            return not live and not orphans_among(await events.steps_of(session, tale.id))
 
     async def tick(self, tale: Tale) -> None:
         """Let the relay look once."""
@@ -210,20 +229,20 @@ class History:
 
     async def reconcile(self, tale: Tale) -> None:
         """Let the reconciler look once, at everything."""
-        before = tale.count
+        before = tale.count, tale.sweep_count
         try:
             await tale.reconciler.reconcile(quiet_seconds=0)
             await tale.reconciler.end_survivors(settling_seconds=0)
         except EngineAway:
             tale.tell("Temporal is away")
-        if tale.count > before:
+        if (tale.count, tale.sweep_count) > before:
             tale.tell("the reconciler has started a run")
 
     async def work(
         self, tale: Tale, error: Exception | None = None, only: Pending | None = None
     ) -> None:
         """Let a pending activity take its next step, or meet an error at its gate."""
-        run = tale.runs[-1]
+        run = tale.run_of(only) if only else self.rng.choice(tale.open_runs)
         if run.held and (not run.pending or self.rng.random() < 0.3):
             run.flush()
             return
@@ -276,23 +295,3 @@ class History:
         if zombie.over:
             tale.tell(f"a late {zombie.activity} ends: {zombie.outcome()!r}")
             tale.zombies.remove(zombie)
-
-
-async def play(stage: Stage, seeds: Sequence[int]) -> list[History]:
-    """Play the seeds, a few at a time: PostgreSQL works while another one thinks."""
-    lanes: asyncio.Queue[Founded] = asyncio.Queue()
-    for lane in stage.lanes:
-        lanes.put_nowait(lane)
-
-    async def one(seed: int) -> History:
-        lane = await lanes.get()
-        try:
-            return await History(seed, stage, lane).play()
-        finally:
-            lanes.put_nowait(lane)
-
-    return await asyncio.gather(*map(one, seeds))
-
-
-async def replay(stage: Stage, seed: int, only: Collection[int]) -> History:
-    return await History(seed, stage, stage.lanes[0], only).play()

@@ -1,9 +1,11 @@
 """What must hold after every history."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
+from cks.db.steps import orphans_among
 from cks.domain.clusters import ClusterStatus
 from cks.domain.operations import LIVE, Moment, OperationStatus
 from cks.providers.base import State
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from tests.sim.history import History
 
 Verdicts = Iterator[tuple[str, bool]]
-LETHAL = {"fails_for_good", "deadline", "terminate", "clock_jump"}
+LETHAL = {"fails_for_good", "deadline", "terminate", "clock_jump", "time_up"}
+LATE = {"clock_jump", "time_up"}
 MOVES = {
     "pending": ("running", "failed"),
     "running": ("completed", "failed", "undone"),
@@ -56,7 +59,8 @@ def _of_cloud(history: "History") -> Verdicts:
         if deed.accepted:
             doors.setdefault((deed.door, deed.id), []).append(deed)
     for at in doors.values():
-        runs = [run for run, _ in groupby(deed.run for deed in at)]
+        owned = (deed.run for deed in at if not deed.run.startswith("sweep"))
+        runs = [run for run, _ in groupby(owned)]
         yield "a lower fence was accepted", _rises(deed.fence for deed in at)
         back = [deed.call.startswith("delete_") for deed in at]
         yield "a step forward came through after its undo", _rises(back)
@@ -86,7 +90,8 @@ def _of_row(tale: Tale, found: Evidence) -> Verdicts:
         "a step that is done is not whole",
         all(s.fraction == 1 for s in found.steps) or not completed,
     )
-    yield "no run is at the end of it", not tale.running
+    yield "a run is open at the end of it", not tale.open_runs
+    yield "an orphan is left", not orphans_among(found.steps)
 
 
 def _of_events(found: Evidence) -> Verdicts:
@@ -106,6 +111,10 @@ def _of_events(found: Evidence) -> Verdicts:
     yield "its end was told otherwise", moments[-1]["status"] == row.status
     yield "progress is not what the steps say", all(map(_is_derived, moments))
     yield "a failure has no reason", (moments[-1]["error"] is not None) is (row.status == "failed")
+    yield (
+        "its end moved away",
+        _rises(-_seconds(m["deadline_at"]) for m in moments),
+    )
     back = [move for a, b in pairwise(moments) for move in _backward(a, b)]
     yield f"a step went back: {back}", not back
 
@@ -190,12 +199,20 @@ def _of_cause(tale: Tale, found: Evidence) -> Verdicts:
     said = tale.runs[-1].ending if tale.runs else None
     apart = one and completed and not tale.cancelled and said and "fail" in said
     yield "the run failed and the row completed", not apart
+    orphans = found.moments[-1]["orphans"]
+    swept = list(found.actions).count("operations.orphans_swept")
+    yield "orphans without a cause", not orphans or bool(struck & LATE)
+    yield "orphans were not swept once", swept == bool(orphans)
     for action, most in tale.repairs_expected.items():
         done = list(found.actions).count(action)
         again = most and "temporal_away" in struck  # noted twice, since it could not be started
         yield f"repaired without a cause: {action}", done <= most or bool(again)
 
 
-def _rises(numbers: Iterable[int]) -> bool:
+def _seconds(instant: str | None) -> float:
+    return datetime.fromisoformat(instant).timestamp() if instant else 0.0
+
+
+def _rises(numbers: Iterable[float]) -> bool:
     told = list(numbers)
     return told == sorted(told)

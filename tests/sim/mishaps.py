@@ -19,7 +19,6 @@ from cks.providers.base import Unavailable
 from tests.sim.gates import BEGIN, COMMITTED, DONE, WentAway
 from tests.sim.played_temporal import Execution, Pending
 from tests.sim.tale import RelayDied, Tale
-from workflows.provision_cluster import ProvisionCluster
 
 if TYPE_CHECKING:
     from tests.sim.history import History
@@ -30,10 +29,8 @@ AN_HOUR = 3600.0
 
 
 def parked(tale: Tale, rng: random.Random, place: Callable[[str], bool] = bool) -> Pending | None:
-    """Return an activity of the open run whose attempt waits at such a gate."""
-    if not tale.running:
-        return None
-    there = [p for p in tale.runs[-1].pending.values() if p.attempt and place(p.attempt.place)]
+    """Return an activity of an open run whose attempt waits at such a gate."""
+    there = [p for p in tale.pendings if p.attempt and place(p.attempt.place)]
     return rng.choice(there) if there else None
 
 
@@ -87,7 +84,7 @@ def time_out(tale: Tale, pending: Pending, kind: TimeoutType) -> None:
     if pending.attempt:
         tale.zombies.append(pending.attempt)
     late = exceptions.TimeoutError("late", type=kind, last_heartbeat_details=[])
-    run = tale.runs[-1]
+    run = tale.run_of(pending)
     if kind is TimeoutType.SCHEDULE_TO_CLOSE and pending.has_deadline:
         pending.attempt = None
         run.resolve(pending, late)
@@ -105,8 +102,7 @@ async def timeout(_: "History", tale: Tale, rng: random.Random) -> Struck:
 
 async def deadline(_: "History", tale: Tale, rng: random.Random) -> Struck:
     """A step's time is up, wherever it is."""
-    run = tale.runs[-1] if tale.running else None
-    there = [p for p in run.pending.values() if p.has_deadline] if run else []
+    there = [pending for pending in tale.pendings if pending.has_deadline]
     if not there:
         return None
     pending = rng.choice(there)
@@ -127,6 +123,8 @@ async def cancel(history: "History", tale: Tale, rng: random.Random) -> Struck:
 
 async def operator_cancel(_: "History", tale: Tale, __: random.Random) -> Struck:
     """An operator asks the run to end, without a word to the tenant's row."""
+    if tale.front is tale.sweeps:
+        return _cancel_sweep(tale)
     if not tale.running or tale.runs[-1].id in tale.cancelled:
         return None
     tale.operator_cancelled = True
@@ -134,22 +132,31 @@ async def operator_cancel(_: "History", tale: Tale, __: random.Random) -> Struck
     return []
 
 
+def _cancel_sweep(tale: Tale) -> Struck:
+    if not tale.open_runs or tale.sweeps[-1].id in tale.cancelled:
+        return None
+    tale.tell("the sweep is cancelled")
+    tale.cancelled[tale.sweeps[-1].id] = True
+    tale.sweeps[-1].cancel()
+    return []
+
+
 async def second_cancel(_: "History", tale: Tale, __: random.Random) -> Struck:
     """No server delivers one today; that it would do no harm costs us one loop."""
-    if not tale.running or tale.runs[-1].id not in tale.cancelled:
+    if not tale.open_runs or tale.front[-1].id not in tale.cancelled:
         return None
     tale.tell("a second cancel is delivered")
-    tale.runs[-1].cancel()
+    tale.front[-1].cancel()
     return []
 
 
 async def worker_death(_: "History", tale: Tale, __: random.Random) -> Struck:
     """Another worker replays the run; what was in flight may still arrive."""
-    if not tale.running:
+    if not tale.open_runs:
         return None
-    old = tale.runs[-1]
+    old = tale.front[-1]
     tale.tell(f"the worker of {old.id} dies")
-    new = Execution(ProvisionCluster, old.workflow_id, old.id)
+    new = Execution(old.definition, old.workflow_id, old.id)
     new.replay(old, len(old.log))
     new.held = old.held
     for job in old.held:
@@ -157,24 +164,25 @@ async def worker_death(_: "History", tale: Tale, __: random.Random) -> Struck:
     for seq, pending in old.pending.items():
         new.pending[seq].tries = pending.tries
     tale.forget(old)
-    tale.runs[-1] = new
+    tale.front[-1] = new
     return []
 
 
 async def terminate(_: "History", tale: Tale, __: random.Random) -> Struck:
     """An operator ends the run, which is told nothing."""
-    if not tale.running:
+    if not tale.open_runs:
         return None
-    await tale.terminate("", "an operator")
-    tale.repairs_expected["operations.engine_lost"] += 1
+    tale.repairs_expected["operations.engine_lost"] += tale.running
+    await tale.terminate(tale.front[-1].workflow_id, "an operator")
     return []
 
 
 async def reset(_: "History", tale: Tale, rng: random.Random) -> Struck:
     """Another run takes over at an earlier point; the old one's attempts live."""
-    if not tale.runs or not tale.runs[-1].log:
+    runs = tale.front
+    if not runs or not runs[-1].log:
         return None
-    old = tale.runs[-1]
+    old = runs[-1]
     length = rng.randint(0, len(old.log))
     new = tale.new_run(old.workflow_id)
     new.replay(old, length)
@@ -184,7 +192,7 @@ async def reset(_: "History", tale: Tale, rng: random.Random) -> Struck:
         return None
     tale.tell(f"{old.id} is reset to point {length} as {new.id}")
     tale.forget(old)
-    tale.runs.append(new)
+    runs.append(new)
     return []
 
 
@@ -193,8 +201,10 @@ async def store_loss(_: "History", tale: Tale, __: random.Random) -> Struck:
     if not tale.runs:
         return None
     tale.tell("Temporal's store is lost")
-    tale.forget(tale.runs[-1])
-    tale.runs.clear()
+    for runs in (tale.runs, tale.sweeps):
+        for run in runs[-1:]:
+            tale.forget(run)
+        runs.clear()
     tale.repairs_expected["operations.run_restarted"] += 1
     return []
 
@@ -247,7 +257,19 @@ async def clock_jump(history: "History", tale: Tale, __: random.Random) -> Struc
     """It is an hour later at once, for the rows and for the cloud."""
     tale.tell("an hour passes")
     history.far_side.now += AN_HOUR
+    tale.repairs_expected["operations.deadline_passed"] = 1
     await history.stage.age(tale.id)
+    await history.stage.age_deadlines(tale.id)
+    return []
+
+
+async def time_up(history: "History", tale: Tale, rng: random.Random) -> Struck:
+    """The operation's time is up: to go forward, or in all."""
+    hours = rng.choice((2, 3))
+    tale.tell(f"{hours} hours of its time are gone")
+    tale.repairs_expected["operations.deadline_passed"] = 1
+    for _ in range(hours):
+        await history.stage.age_deadlines(tale.id)
     return []
 
 
@@ -269,8 +291,9 @@ MISHAPS: Sequence[Mishap] = (
     temporal_away,
     reconciler,
     clock_jump,
+    time_up,
 )
 OPENERS: Sequence[Mishap] = (fails_for_good, deadline, cancel, operator_cancel, terminate)
 """What sends an operation back."""
-EARLY: Sequence[Mishap] = (cancel, relay_death, temporal_away, reconciler, clock_jump)
+EARLY: Sequence[Mishap] = (cancel, relay_death, temporal_away, reconciler, clock_jump, time_up)
 """What can befall an operation before it has a run."""

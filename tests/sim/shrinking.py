@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from tests.sim.history import History, replay
+from tests.sim.history import History
+from tests.sim.playing import replay
 from tests.sim.stage import Stage
 
 

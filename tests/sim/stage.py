@@ -75,6 +75,12 @@ class DispatchOfOne(Dispatch):
         return await super()._find(*given, Operation.id == self.operation_id, **how)
 
 
+AGE_DEADLINES = sa.text("""
+UPDATE operations SET forward_until = forward_until - interval '1 hour',
+                      deadline_at = deadline_at - interval '1 hour' WHERE id = :operation
+""")
+
+
 @dataclass(frozen=True)
 class Stage:
     """``lanes``: a tenant for each history that is played at the same time."""
@@ -86,9 +92,14 @@ class Stage:
     lanes: Sequence[Founded]
 
     async def age(self, operation_id: UUID) -> None:
-        """Let an hour pass, as an operation's rows see it."""
+        """Let an hour pass for an operation's failing steps."""
         async with self.owner.begin() as connection:
             await connection.execute(AGE, {"operation": operation_id})
+
+    async def age_deadlines(self, operation_id: UUID) -> None:
+        """Let an hour of an operation's time pass."""
+        async with self.owner.begin() as connection:
+            await connection.execute(AGE_DEADLINES, {"operation": operation_id})
 
 
 @asynccontextmanager

@@ -1,64 +1,10 @@
 """What befell which step, and when: before its effect, after it, or after its reply was lost."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
+from tests.sim.cells import IMPOSSIBLE, NAMED, ROWS, Cell, every, reason
 from tests.sim.history import History
-from tests.sim.mishaps import MISHAPS
-from tests.sim.tale import AFTER, BEFORE, END, LOST, MAKING, START, STEPS
-
-NAMES = tuple(mishap.__name__ for mishap in MISHAPS)
-RECORDING = ("turn_back", "settle_operation")
-ROWS = (
-    (START, BEFORE),
-    (START, AFTER),
-    (START, LOST),
-    *((step, moment) for step in STEPS for moment in (BEFORE, AFTER, LOST)),
-    (END, AFTER),
-)
-Cell = tuple[str, str, str]
-
-IMPOSSIBLE: dict[str, Callable[[str, str, str], bool]] = {
-    "nothing is under way there that could fail": lambda step, _, kind: (
-        step in (START, END) and kind in ("error", "lost_reply", "timeout")
-    ),
-    "only what makes something can be refused for want of room, or fail for good": (
-        lambda step, _, kind: kind in ("no_room", "fails_for_good") and step not in MAKING
-    ),
-    "it is asked for once, and then has its effect": lambda _, moment, kind: (
-        kind in ("no_room", "fails_for_good") and moment == AFTER
-    ),
-    "its only request is its effect, so none is left to fail": lambda step, moment, kind: (
-        kind == "error" and moment == AFTER and step in (*RECORDING, "verify_cluster")
-    ),
-    "its only reply comes after its effect": lambda step, moment, kind: (
-        kind == "lost_reply" and moment == BEFORE and step in RECORDING
-    ),
-    "only a step forward has a deadline": lambda step, _, kind: (
-        kind == "deadline" and step not in (*MAKING, "verify_cluster")
-    ),
-    "there is no run to be ended, reset, lost or cancelled": lambda step, moment, kind: (
-        step == START
-        and moment == BEFORE
-        and kind
-        in ("operator_cancel", "second_cancel", "worker_death", "terminate", "reset", "store_loss")
-    ),
-    "a cancel that was delivered has moved the run on": lambda step, moment, kind: (
-        (step, moment, kind) == (START, AFTER, "second_cancel")
-    ),
-    "the run has ended": lambda step, _, kind: (
-        step == END and kind in ("operator_cancel", "second_cancel", "worker_death", "terminate")
-    ),
-    "the relay finds nothing to do": lambda step, moment, kind: (
-        kind == "relay_death" and step == START and moment == AFTER
-    ),
-}
-"""Reason → which cells of the table can have no history."""
-
-
-def reason(cell: Cell) -> str | None:
-    """Return why nothing can be in this cell, or ``None`` if something should be."""
-    return next((why for why, holds in IMPOSSIBLE.items() if holds(*cell)), None)
 
 
 def count(histories: Iterable[History]) -> Counter[Cell]:
@@ -67,12 +13,12 @@ def count(histories: Iterable[History]) -> Counter[Cell]:
 
 def draw(cells: Counter[Cell]) -> Iterator[str]:
     """Tell the table line by line, and after it what is empty."""
-    titles = [name.replace("_", " ").split() for name in NAMES]
+    titles = [name.replace("_", " ").split() for name in NAMED]
     for line in range(2):
         heads = (words[line] if line < len(words) else "" for words in titles)
         yield " " * 39 + "".join(f"{head[:8]:>9}" for head in heads)
     for step, moment in ROWS:
-        told = (_entry(cells, (step, moment, name)) for name in NAMES)
+        told = (_entry(cells, (step, moment, name)) for name in NAMED)
         yield f"{step:<21}{moment:<18}" + "".join(f"{entry:>9}" for entry in told)
     yield "· cannot be:"
     yield from (f"  {why}" for why in IMPOSSIBLE)
@@ -81,10 +27,6 @@ def draw(cells: Counter[Cell]) -> Iterator[str]:
     yield from (f"  {step}, {moment}: {name}" for step, moment, name in empty)
     odd = [cell for cell in cells if cells[cell] and reason(cell)]
     yield from (f"  called impossible, and happened: {cell}" for cell in odd)
-
-
-def every() -> Iterator[Cell]:
-    return ((step, moment, name) for step, moment in ROWS for name in NAMES)
 
 
 def _entry(cells: Counter[Cell], cell: Cell) -> str:

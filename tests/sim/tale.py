@@ -10,14 +10,17 @@ from activities.operations import Operations
 from activities.ownership import Ownership
 from activities.provisioning import Provisioning
 from activities.steps import Pace, Steps
+from activities.sweeping import Sweeping
 from api.reconcile import Reconciler
 from api.relay import Relay
+from api.sweeps import sweep_id
 from cks.engine import EngineAway, Launch, Run
 from tests.sim.far_side import FarSide
 from tests.sim.gates import DONE, Attempt
 from tests.sim.played_temporal import Execution, Methods, Pending
 from tests.sim.stage import DispatchOfOne, Stage
 from workflows.provision_cluster import ProvisionCluster
+from workflows.sweep_orphans import SweepOrphans
 
 BUDGET_SECONDS = 1800.0
 BEFORE, AFTER, LOST = "before the effect", "after it", "reply lost"
@@ -25,7 +28,8 @@ START, END = "the start", "the end"
 MAKING = ("create_network", "create_control_plane", "create_node_pool", "install_add_ons")
 UNMAKING = ("delete_node_pool", "delete_control_plane", "delete_network")
 BACK = ("turn_back", *UNMAKING)
-STEPS = (*MAKING, "verify_cluster", "turn_back", *UNMAKING, "settle_operation")
+STEPS = (*MAKING, "verify_cluster", "turn_back", *UNMAKING, "settle_operation", "sweep_orphan")
+REPAIRS = ("operations.engine_lost", "operations.run_restarted", "operations.deadline_passed")
 Scene = list[tuple[Pending | None, str, str]]
 
 
@@ -40,7 +44,8 @@ class Tale:
         self.letter, self.id, self.cluster_id = letter, operation_id, cluster_id
         self.tell: Callable[[str], None] = lambda line: tell(f"{letter}: {line}")
         self.runs: list[Execution] = []
-        self.count = 0
+        self.sweeps: list[Execution] = []
+        self.count = self.sweep_count = 0
         self.zombies: list[Attempt] = []
         self.effected: set[tuple[str, bytes]] = set()
         self.cancelled: dict[str, bool] = {}
@@ -49,13 +54,14 @@ class Tale:
         self.hesitates = self.dying = False
         self.start_lost = self.hasty = self.over = False
         self.struck: list[str] = []
-        self.repairs_expected = {"operations.engine_lost": 0, "operations.run_restarted": 0}
+        self.repairs_expected = dict.fromkeys(REPAIRS, 0)
 
     def equip(self, stage: Stage, far_side: FarSide) -> None:
         """Wire everything as worker and API do, for this operation alone."""
         ownership = Ownership(stage.database, self)
         steps = Steps(ownership, far_side, Pace(0, BUDGET_SECONDS))
-        owners = (Operations(ownership), Provisioning(steps, far_side))
+        sweeping = Sweeping(stage.database, steps)
+        owners = (Operations(ownership), Provisioning(steps, far_side), sweeping)
         self.methods: Methods = {
             name: getattr(owner, name) for owner in owners for name in dir(owner)
         }
@@ -65,10 +71,11 @@ class Tale:
 
     async def start(self, launch: Launch, *, again: bool) -> None:
         late = self._absent()
-        if not self.runs or (again and not self.running):
+        runs = self._runs_of(launch.workflow_id)
+        if not runs or (again and runs[-1].closed):
             run = self.new_run(launch.workflow_id)
             self.tell(f"{run.id} starts")
-            self.runs.append(run)
+            runs.append(run)
             run.begin(launch.order)
             if not self.hesitates:
                 run.flush()
@@ -87,14 +94,19 @@ class Tale:
             self.cancelled[run.id] = not self.settling
             run.cancel()
 
-    async def terminate(self, _: str, reason: str) -> None:
-        if self.running:
-            self.tell(f"{self.runs[-1].id} is ended: {reason}")
-            self.forget(self.runs[-1])
+    async def terminate(self, workflow_id: str, reason: str) -> None:
+        for run in self._runs_of(workflow_id)[-1:]:
+            if not run.closed:
+                self.tell(f"{run.id} is ended: {reason}")
+                self.forget(run)
 
-    async def latest_run(self, _: str) -> Run | None:
+    async def latest_run(self, workflow_id: str) -> Run | None:
         self._absent()()
-        return Run(self.runs[-1].id, self.runs[-1].closed) if self.runs else None
+        runs = self._runs_of(workflow_id)
+        return Run(runs[-1].id, runs[-1].closed) if runs else None
+
+    def _runs_of(self, workflow_id: str) -> list[Execution]:
+        return self.sweeps if workflow_id == sweep_id(self.id) else self.runs
 
     def _absent(self) -> Callable[[], None]:
         """Be away, if it is time to: at once, or at the end of the call."""
@@ -116,6 +128,23 @@ class Tale:
         return bool(self.runs) and not self.runs[-1].closed
 
     @property
+    def open_runs(self) -> list[Execution]:
+        return [run for runs in (self.runs, self.sweeps) for run in runs[-1:] if not run.closed]
+
+    @property
+    def front(self) -> list[Execution]:
+        """Return the runs of the operation, or of the sweep once there is no other."""
+        return self.sweeps if self.sweeps and not self.running else self.runs
+
+    @property
+    def pendings(self) -> list[Pending]:
+        """Return the activities that open runs wait for."""
+        return [pending for run in self.open_runs for pending in run.pending.values()]
+
+    def run_of(self, pending: Pending) -> Execution:
+        return next(run for run in self.open_runs if pending in run.pending.values())
+
+    @property
     def settling(self) -> bool:
         """Say whether the run's last activity is out, so that a cancel comes too late."""
         run = self.runs[-1]
@@ -125,11 +154,14 @@ class Tale:
         return out or (bool(run.held) and not run.pending)
 
     def new_run(self, workflow_id: str) -> Execution:
+        if workflow_id == sweep_id(self.id):
+            self.sweep_count += 1
+            return Execution(SweepOrphans, workflow_id, f"sweep-{self.sweep_count}")
         self.count += 1
         return Execution(ProvisionCluster, workflow_id, f"run-{self.count}")
 
     def gather_strays(self) -> None:
-        for run in self.runs:
+        for run in (*self.runs, *self.sweeps):
             self.hasty |= bool(run.strays) or run.hasty
             self.zombies += run.strays
             run.strays.clear()
@@ -145,18 +177,17 @@ class Tale:
         if not self.runs and not self.count:
             return [(None, START, BEFORE)]
         found: Scene = [(None, START, LOST)] if self.start_lost else []
-        if not self.running:
+        if not self.open_runs:
             return found or [(None, END, AFTER)]
-        run = self.runs[-1]
-        if self.count == 1 and len(run.log) == 1 and not any(p.tries for p in run.pending.values()):
+        begun = any(pending.tries for pending in self.pendings)
+        if self.count == 1 and self.running and len(self.runs[-1].log) == 1 and not begun:
             found.append((None, START, AFTER))
-        return found + [(p, p.name, self.moment(p)) for p in run.pending.values()]
+        return found + [(p, p.name, self.moment(p)) for p in self.pendings]
 
     @property
     def on_the_way(self) -> bool:
         """Say whether a request that changes something has left, and not arrived."""
-        pendings = self.runs[-1].pending.values() if self.running else ()
-        places = [p.attempt.place for p in pendings if p.attempt]
+        places = [p.attempt.place for p in self.pendings if p.attempt]
         return any(
             place.startswith(("ensure_", "delete_")) for place in places if DONE not in place
         )

@@ -1,9 +1,10 @@
 """A tenant, as the API serves them: orders, cancels, deletes, and asks twice when unsure."""
 
 import asyncio
+import random
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from cks.db.tenants import Founded
 from tests.api.client import CLUSTERS, Answer, Client, order, pool
@@ -11,6 +12,8 @@ from tests.sim.gates import Broken
 from tests.sim.stage import Stage
 
 ACCEPTED, TAKEN = 202, 409
+POOLS = ((1,), (1,), (2,), (1, 1), (2, 1), (1, 1, 1))
+MANY_POOLS = (1,) * 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,12 @@ class Order:
     def body(self) -> dict[str, Any]:
         sized = [pool(f"p{n}", node_count=size, max_nodes=9) for n, size in enumerate(self.sizes)]
         return order(name=self.name, node_pools=sized)
+
+
+def some_order(rng: random.Random) -> Order:
+    """Return an order of some size; now and then, of more pools than are made at once."""
+    sizes = rng.choice(POOLS) if rng.random() < 0.98 else MANY_POOLS
+    return Order(f"c{uuid4().hex[:12]}", sizes, uuid4().hex)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.sim.history import play, replay
+from tests.sim.playing import play, replay
 from tests.sim.sabotages import SABOTAGES, Sabotage
 from tests.sim.shrinking import shrink
 from tests.sim.stage import Stage, stage

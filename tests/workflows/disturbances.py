@@ -1,6 +1,7 @@
 """Clouds that fail where no fault of the simulated one can be aimed: at the last look."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from cks.providers.base import Observed, Provider, State
@@ -27,6 +28,23 @@ class Wrapped:
 
     async def strike(self) -> None:
         raise NotImplementedError
+
+
+class DeniesOnce(Wrapped):
+    """Accepts a pool, and does not know it when it is looked at for the first time."""
+
+    times = 1
+
+    async def observe(self, cluster_id: Any) -> Observed:
+        seen = await self.behind.observe(cluster_id)
+        if seen.pools and self.times:
+            self.times -= 1
+            return replace(seen, pools={})
+        return seen
+
+
+class DeniesAlways(DeniesOnce):
+    times = 10_000
 
 
 class FailsToVerify(Wrapped):

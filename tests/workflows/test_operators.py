@@ -3,6 +3,7 @@
 import asyncio
 from uuid import uuid4
 
+import pytest
 from temporalio.api.workflowservice.v1 import (
     PauseWorkflowExecutionRequest,
     UnpauseWorkflowExecutionRequest,
@@ -76,3 +77,17 @@ async def test_a_paused_run_goes_on_where_it_stood(ours: Site) -> None:
     rows = await ours.ended(operation)
     assert rows.operation.status is OperationStatus.COMPLETED
     assert await ours.kinds_alive(operation) == WHOLE
+
+
+@pytest.mark.trial
+async def test_a_run_with_four_thousand_events_goes_on(ours: Site) -> None:
+    """Somebody's script signals a run all night; the plan itself makes 155 events at most."""
+    operation = await hanging(ours, Call.ENSURE_ADDONS)
+    handle = ours.run_of(operation)
+    for _ in range(41):
+        await asyncio.gather(*(handle.signal("hello") for _ in range(100)))
+    await ours.desk.clear_faults()
+    rows = await ours.ended(operation)
+    assert rows.operation.status is OperationStatus.COMPLETED
+    assert await ours.kinds_alive(operation) == WHOLE
+    assert len((await handle.fetch_history()).events) > 4000

@@ -13,7 +13,7 @@ from cks.domain.clusters import ClusterStatus
 from cks.domain.operations import Moment, OperationStatus, StepStatus
 from cks.providers.simulated.wire import Call, FaultKind
 from tests.conftest import Urls
-from tests.workflows.disturbances import FailsToVerify, HangsAtVerify
+from tests.workflows.disturbances import DeniesAlways, DeniesOnce, FailsToVerify, HangsAtVerify
 from tests.workflows.site import Rows, Site, pool, site
 
 ENSURES = (
@@ -154,6 +154,27 @@ async def test_leaves_nothing_behind_when_cancelled_while_verifying(
         rows = await ours.ended(operation)
 
         assert agree_on_nothing_left(rows, OperationStatus.CANCELLED)
+        assert await ours.kinds_alive(operation) == []
+
+
+async def test_what_the_cloud_accepted_and_denies_is_asked_for_again(
+    urls: Urls, temporal: Client, founded: Founded, cloud_url: str
+) -> None:
+    async with site(urls, temporal, founded, cloud_url, DeniesOnce) as ours:
+        operation = await ours.order()
+        rows = await ours.ended(operation)
+        assert rows.operation.status is OperationStatus.COMPLETED
+        assert await ours.effects(operation, Call.ENSURE_NODE_POOL) == ["created", "unchanged"]
+
+
+async def test_a_cloud_that_goes_on_denying_has_failed(
+    urls: Urls, temporal: Client, founded: Founded, cloud_url: str
+) -> None:
+    async with site(urls, temporal, founded, cloud_url, DeniesAlways) as ours:
+        operation = await ours.order()
+        rows = await ours.ended(operation)
+        assert agree_on_nothing_left(rows, OperationStatus.FAILED)
+        assert (rows.operation.failure or {})["code"] == "provider_unavailable"
         assert await ours.kinds_alive(operation) == []
 
 

@@ -1,0 +1,67 @@
+"""Where a mishap can strike: at which step, before its effect, after it, or its reply lost."""
+
+from collections.abc import Callable, Iterator
+
+from tests.sim.mishaps import MISHAPS, Mishap
+from tests.sim.tale import AFTER, BEFORE, END, LOST, MAKING, START, STEPS
+
+NAMED: dict[str, Mishap] = {mishap.__name__: mishap for mishap in MISHAPS}
+RECORDING = ("turn_back", "settle_operation")
+ROWS = (
+    (START, BEFORE),
+    (START, AFTER),
+    (START, LOST),
+    *((step, moment) for step in STEPS for moment in (BEFORE, AFTER, LOST)),
+    (END, AFTER),
+)
+Cell = tuple[str, str, str]
+
+IMPOSSIBLE: dict[str, Callable[[str, str, str], bool]] = {
+    "nothing is under way there that could fail": lambda step, _, kind: (
+        step in (START, END) and kind in ("error", "lost_reply", "timeout")
+    ),
+    "only what makes something can be refused for want of room, or fail for good": (
+        lambda step, _, kind: kind in ("no_room", "fails_for_good") and step not in MAKING
+    ),
+    "it is asked for once, and then has its effect": lambda _, moment, kind: (
+        kind in ("no_room", "fails_for_good") and moment == AFTER
+    ),
+    "its only request is its effect, so none is left to fail": lambda step, moment, kind: (
+        kind == "error" and moment == AFTER and step in (*RECORDING, "verify_cluster")
+    ),
+    "its only reply comes after its effect": lambda step, moment, kind: (
+        kind == "lost_reply" and moment != AFTER and step in RECORDING
+    ),
+    "only a step forward has a deadline of its own": lambda step, _, kind: (
+        kind == "deadline" and step not in (*MAKING, "verify_cluster")
+    ),
+    "there is no run to be ended, reset, lost or cancelled": lambda step, moment, kind: (
+        step == START
+        and moment == BEFORE
+        and kind
+        in ("operator_cancel", "second_cancel", "worker_death", "terminate", "reset", "store_loss")
+    ),
+    "a cancel that was delivered has moved the run on": lambda step, moment, kind: (
+        (step, moment, kind) == (START, AFTER, "second_cancel")
+    ),
+    "the run has ended": lambda step, _, kind: (
+        step == END and kind in ("operator_cancel", "second_cancel", "worker_death", "terminate")
+    ),
+    "the relay finds nothing to do": lambda step, moment, kind: (
+        kind == "relay_death" and step == START and moment == AFTER
+    ),
+}
+"""Reason → which cells of the table can have no history."""
+
+
+def reason(cell: Cell) -> str | None:
+    """Return why nothing can be in this cell, or ``None`` if something should be."""
+    return next((why for why, holds in IMPOSSIBLE.items() if holds(*cell)), None)
+
+
+def every() -> Iterator[Cell]:
+    return ((step, moment, name) for step, moment in ROWS for name in NAMED)
+
+
+AIMS = tuple(cell for cell in every() if not reason(cell))
+"""The cells that histories aim at."""
