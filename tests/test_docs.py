@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import AliasChoices
 from api.problems import STATUS
 from api.reading import CODES
 from api.relay import WORKFLOWS
+from cks.domain.attention import PATIENCE, Why
 from cks.domain.failures import FAILURES
 from cks.settings import Settings
 
@@ -109,6 +111,12 @@ def test_every_failure_of_an_operation_has_its_section_with_whose_fault_it_is() 
     told = sections("docs/errors.md", "Why an operation failed")
     assert set(told) == set(FAILURES)
     assert [c for c, (who, _) in FAILURES.items() if f"Fault `{who}`." not in told[c]] == []
+
+
+def test_every_reason_for_a_look_is_in_the_table_with_its_patience() -> None:
+    table = part("docs/operating.md", "What needs a look")
+    told = re.findall(r"^\| `(\w+)` \| .+? \| (\d+) min \|", table, re.MULTILINE)
+    assert told == [(why, str(PATIENCE[why] // timedelta(minutes=1))) for why in Why]
 
 
 def codes_of_fields() -> set[str]:

@@ -1,23 +1,10 @@
-"""``cks admin``: what an operator does to the database, by hand.
-
-Answers are JSON on stdout, an object a line, a secret once; what goes wrong is one line on
-stderr and exit status 1.
-"""
-
-import asyncio
-import json
-from collections.abc import Coroutine
-from dataclasses import asdict
-from typing import Any, TypeVar
+"""``cks admin``: what an operator does to the database, by hand.  A secret is shown once."""
 
 import click
 
-from cks import settings
+from cks.cli.answers import database_url, run, show
 from cks.db import migrate, tenants
-from cks.db.owner import NoDatabase, NotDone
-from cks.db.tenants import Founded, Issued, Joined, NewTenant, TenantLine, UserLine
-
-Made = TypeVar("Made")
+from cks.db.tenants import NewTenant
 
 
 def register(group: click.Group) -> None:
@@ -29,7 +16,7 @@ def register(group: click.Group) -> None:
 @click.command("migrate")
 def migrate_() -> None:
     """Bring the database to the newest schema."""
-    _run(migrate.upgrade(_url()))
+    run(migrate.upgrade(database_url()))
     click.echo(f"The schema is at {migrate.head()}.")
 
 
@@ -51,13 +38,13 @@ def create_tenant(
 ) -> None:
     """Make a tenant with its roles, its quotas and its first admin."""
     wish = NewTenant(name, admin_email, timezone, currency, billing_cycle)
-    _show(_run(tenants.create_tenant(_url(), wish, unique_name=True)))
+    show(run(tenants.create_tenant(database_url(), wish, unique_name=True)))
 
 
 @tenant.command("list")
 def list_tenants() -> None:
     """Print every tenant: a JSON object a line."""
-    _show(*_run(tenants.list_tenants(_url())))
+    show(*run(tenants.list_tenants(database_url())))
 
 
 @click.group()
@@ -71,14 +58,14 @@ def user() -> None:
 @click.option("--role", required=True, help="A role of the tenant, such as developer.")
 def create_user(tenant: str, email: str, role: str) -> None:
     """Make a user with a role and a token."""
-    _show(_run(tenants.create_user(_url(), tenant, email, role)))
+    show(run(tenants.create_user(database_url(), tenant, email, role)))
 
 
 @user.command("list")
 @click.option("--tenant", required=True, help="The tenant's id, or its name.")
 def list_users(tenant: str) -> None:
     """Print every user of a tenant: a JSON object a line."""
-    _show(*_run(tenants.list_users(_url(), tenant)))
+    show(*run(tenants.list_users(database_url(), tenant)))
 
 
 @click.group()
@@ -91,22 +78,4 @@ def token() -> None:
 @click.option("--name", help="What the user knows the token by; made up if left out.")
 def create_token(user: str, name: str | None) -> None:
     """Make a token, and show it this once."""
-    _show(_run(tenants.create_token(_url(), user, name)))
-
-
-def _url() -> str:
-    return settings.load(development=True).database_url
-
-
-def _run(work: Coroutine[Any, Any, Made]) -> Made:
-    try:
-        return asyncio.run(work)
-    except NoDatabase as error:
-        raise click.ClickException(f"{error} Start `make dev`, or set CKS_DATABASE_URL.") from error
-    except NotDone as error:
-        raise click.ClickException(str(error)) from error
-
-
-def _show(*answers: Founded | Joined | Issued | TenantLine | UserLine) -> None:
-    for answer in answers:
-        click.echo(json.dumps(asdict(answer), default=str))
+    show(run(tenants.create_token(database_url(), user, name)))

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from cks.cli import admin, simulator
+from cks.cli import admin, operations, simulator
 
 
 @click.group()
@@ -15,10 +15,11 @@ def cks() -> None:
 
 @cks.group("admin")
 def operators() -> None:
-    """What an operator does: tenants, users, the schema, the simulated cloud."""
+    """What an operator does: tenants, users, the schema, operations, the simulated cloud."""
 
 
 admin.register(operators)
+operations.register(operators)
 simulator.register(operators)
 
 
