@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,17 +13,13 @@ from click.testing import CliRunner, Result
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from cks.cli import operations
-from cks.db import migrate, tenants
 from cks.db.models.operations import Operation, OperationStep
-from cks.db.session import connect
-from cks.db.tenants import NewTenant
 from cks.domain.attention import Why
 from cks.domain.instants import rfc3339
 from cks.domain.operations import Ending, OperationStatus
-from tests.conftest import Urls
+from tests.cli.conftest import found, outside
 from tests.db.rows import an_operation
 
-TEMPLATE = "template_of_operations"
 Line = dict[str, Any]
 
 MANY = """
@@ -48,54 +43,6 @@ READ = """
 SELECT sum(seq_tup_read)::int AS row_by_row, sum(idx_scan)::int AS by_index
   FROM pg_stat_user_tables WHERE relname IN ('operations', 'operation_steps')
 """
-
-
-async def outside(owner: AsyncEngine, statement: str) -> None:
-    """Run what no transaction may hold."""
-    async with owner.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.execute(sa.text(statement))
-
-
-def beside(url: str, name: str) -> str:
-    return f"{url.rpartition('/')[0]}/{name}"
-
-
-@pytest.fixture(scope="module")
-async def template(urls: Urls, owner: AsyncEngine) -> str:
-    await outside(owner, f"CREATE DATABASE {TEMPLATE}")
-    await migrate.upgrade(beside(urls.owner, TEMPLATE))
-    return TEMPLATE
-
-
-@pytest.fixture
-async def url(urls: Urls, owner: AsyncEngine, template: str) -> str:
-    """A migrated database without any operation."""
-    name = f"t{uuid4().hex}"
-    await outside(owner, f"CREATE DATABASE {name} TEMPLATE {template}")
-    return beside(urls.owner, name)
-
-
-@pytest.fixture
-async def engine(url: str) -> AsyncIterator[AsyncEngine]:
-    engine = connect(url, pool_size=1)
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture
-async def now(engine: AsyncEngine) -> datetime:
-    async with engine.connect() as connection:
-        return (await connection.execute(sa.select(sa.func.now()))).scalar_one()
-
-
-async def found(url: str, name: str) -> UUID:
-    return (await tenants.create_tenant(url, NewTenant(name, f"{uuid4()}@acme.test"))).tenant_id
-
-
-@pytest.fixture
-async def acme(url: str) -> UUID:
-    return await found(url, "acme")
 
 
 def well(tenant: UUID, now: datetime) -> Operation:
