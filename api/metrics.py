@@ -16,6 +16,9 @@ UNDELIVERED = Gauge(
     "cks_relay_oldest_undelivered_seconds", "Age of the oldest operation without a run"
 )
 REPAIRS = Counter("cks_reconciler_repairs_total", "Operations made to agree", ["kind"])
+ORPHANED = Gauge(
+    "cks_reconciler_orphaned_operations", "Ended operations that left something, as last seen here"
+)
 RECONCILED = Gauge("cks_reconciler_last_pass_seconds", "Age of the last whole pass here")
 
 

@@ -18,7 +18,7 @@ import logging
 import time
 
 from api.batches import each
-from api.metrics import REPAIRS
+from api.metrics import ORPHANED, REPAIRS
 from api.relay import WORKFLOWS, launch_of
 from api.sweeps import sweep_of
 from cks.db import activity, endings, events, operations
@@ -75,7 +75,9 @@ class Reconciler:
         found = await self._dispatch.find_delivered(WORKFLOWS.keys(), BATCH, quiet_seconds)
         await each(self._revive, found)
         await self.end_survivors()
-        await each(self._sweep, await self._dispatch.find_orphaned(WORKFLOWS.keys(), BATCH))
+        orphaned = await self._dispatch.find_orphaned(WORKFLOWS.keys(), BATCH)
+        ORPHANED.set(len(orphaned))
+        await each(self._sweep, orphaned)
 
     async def _settle_due(self) -> None:
         """Settle the operations whose deadline would pass before the next look."""
