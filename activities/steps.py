@@ -27,7 +27,7 @@ from cks.db.models.operations import Operation, OperationStep
 from cks.db.session import Session, is_away
 from cks.domain import failures, plans
 from cks.domain.clusters import Thing
-from cks.domain.operations import Heading, OperationRef, OperationStatus
+from cks.domain.operations import Heading, OperationRef, OperationStatus, StepStatus
 from cks.domain.refusals import Declined, NoCapacity, ProviderQuota
 from cks.providers.base import Observed, Provider, State, Unavailable
 
@@ -85,10 +85,15 @@ class Attempt:
     fraction: float = -1.0
 
     async def advance(self, fraction: float, also: Write | None = None) -> None:
-        """Tell how much of the step is done, if that is news; the calls work again."""
+        """Tell how much of the step is done, if that is news; the calls work again.
+
+        Once another attempt has completed the step, what this one saw is old.
+        """
         if fraction == self.fraction and not self.failing:
             return
         async with self.row() as (session, operation, step):
+            if step.status is StepStatus.COMPLETED:
+                return
             steps.advance(step, fraction)
             if also:
                 await also(session)

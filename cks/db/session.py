@@ -179,10 +179,11 @@ class Dispatch:
     async def find_orphaned(self, types: Collection[str], limit: int) -> Sequence[Found]:
         """Find operations that ended and left something which is not removed yet.
 
-        Any of them, where there are more than ``limit``.
+        Any of them, where there are more than ``limit``.  As an array they are read first: the
+        planner takes swept orphans for orphans, and would read all operations.
         """
-        orphans = sa.select(OperationStep.operation_id).where(IS_ORPHAN)
-        left = Operation.id.in_(orphans)
+        orphans = sa.select(OperationStep.operation_id).where(IS_ORPHAN).scalar_subquery()
+        left = Operation.id == sa.any_(sa.func.array(orphans))
         return await self._find(left, types=types, limit=limit, order=sa.func.random())
 
     @asynccontextmanager

@@ -3,10 +3,12 @@
 import random
 
 from tests.sim.cells import Cell
-from tests.sim.tale import AFTER, BACK, BEFORE, LOST, START, Tale
+from tests.sim.tale import AFTER, BACK, BEFORE, END, LOST, START, Tale
 
 SWEEP, SETTLE = "sweep_orphan", "settle_operation"
 OPENERS = ("cancel", "operator_cancel", "fails_for_good", "terminate", "deadline")
+BEST_OPENERS = {"cancel": "operator_cancel", "operator_cancel": "cancel", "relay_death": "cancel"}
+"""Mishap → what had better send the operation back, so that it can still strike later."""
 
 
 def next_mishap(tale: Tale, aim: Cell, rng: random.Random) -> str | None:
@@ -34,8 +36,9 @@ def _prepared(tale: Tale, kind: str) -> str:
 def _opener(tale: Tale, aim: Cell, rng: random.Random) -> str | None:
     """Return what sends an operation back, or leaves it with orphans, where that is wanted."""
     step, _, kind = aim
-    if step not in (*BACK, SWEEP) or not tale.running or rng.random() > 0.1:
+    wanted = step in (*BACK, SWEEP) or (step in (SETTLE, END) and kind in BEST_OPENERS)
+    if not wanted or not tale.running or rng.random() > 0.1:
         return None
     if not any(name in (*BACK, SETTLE) for _, name, _ in tale.scene()):
-        return rng.choice([opener for opener in OPENERS if opener != kind])
+        return BEST_OPENERS.get(kind) or rng.choice(OPENERS)
     return "time_up" if step == SWEEP else None

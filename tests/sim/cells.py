@@ -41,9 +41,6 @@ IMPOSSIBLE: dict[str, Callable[[str, str, str], bool]] = {
         and kind
         in ("operator_cancel", "second_cancel", "worker_death", "terminate", "reset", "store_loss")
     ),
-    "a cancel that was delivered has moved the run on": lambda step, moment, kind: (
-        (step, moment, kind) == (START, AFTER, "second_cancel")
-    ),
     "the run has ended": lambda step, _, kind: (
         step == END and kind in ("operator_cancel", "second_cancel", "worker_death", "terminate")
     ),

@@ -33,8 +33,8 @@ from tests.sim.tenant import Order, Tenant, some_order
 MOST_MOVES = 450
 MOST_GATES = 60
 MOST_PUSHES = 6
-AIMED = 0.5
-"""How many of the histories aim at a cell of the table; the others go where they like."""
+AIMED = 7
+"""Of ten histories."""
 SHAPES = ("one", "one", "one", "one", "two", "again")
 
 
@@ -53,7 +53,10 @@ class History:
         self.menu = self.rng.sample(mishaps.MISHAPS, self.rng.choice((2, 3, 3, 4, most)))
         # And where they strike matters: some steps are over in two moves.
         self.focus = self.rng.choice((*[None] * 12, START, *STEPS, END))
-        self.aim = self.rng.choice(AIMS) if self.rng.random() < AIMED else None
+        # Most aim at a cell of the table, each in its turn; the others go where they like.
+        self.aim = AIMS[seed * 7 // 10 % len(AIMS)] if seed % 10 < AIMED else None
+        self.keen = self.rng.choice((0.3, 0.9, 0.9))
+        self.budget = min(self.budget, 2) if self.aim else self.budget
         self.pushes = MOST_PUSHES
         self.haste = self.rng.choice((0.0, 0.3, 0.4))
         self.hurry = self.rng.choice((0.0, 0.0, 0.4))
@@ -143,7 +146,7 @@ class History:
         """Make one move in a tale."""
         chance = self.rng.random()
         tale.gather_strays()
-        if self.aim and await self._steer(tale, self.aim):
+        if self.aim and self.pushes and await self._steer(tale, self.aim):
             return
         if chance < self._menace(tale) and await self._mishap(tale):
             return
@@ -184,12 +187,12 @@ class History:
     async def _steer(self, tale: Tale, aim: Cell) -> bool:
         """Bring the history nearer to where it is to be struck, now and then by a mishap."""
         kind = next_mishap(tale, aim, self.rng)
-        if kind is None or self.rng.random() < 0.5:
+        if kind is None or self.rng.random() > self.keen:
             return False
         struck = await self._inflict(tale, NAMED[kind], within=True)
         self.pushes -= struck
-        if self.cells[aim] or not self.pushes:
-            self.aim = None
+        if self.cells[aim]:
+            self.aim = self.rng.choice(AIMS)
         return struck
 
     async def _inflict(self, tale: Tale, kind: mishaps.Mishap, *, within: bool) -> bool:

@@ -219,7 +219,7 @@ async def relay_death(history: "History", tale: Tale, rng: random.Random) -> Str
         await _dying(tale)
         return []
     tale.tell("the relay dies before its commit")
-    with history.stage.database.dooming(history.tenant.founded.tenant_id):
+    with history.stage.database.dooming(history.tenant.founded.tenant_id, commits=1):
         try:
             await tale.relay.relay()
         except EngineAway:

@@ -40,28 +40,33 @@ UPDATE operation_steps SET failing_since = failing_since - interval '1 hour'
 
 
 class GatedDatabase(Database):
-    """``doomed``: tenants for whom whoever acts dies before the commit."""
+    """``doomed``: how many more commits those who act for a tenant live to see."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self.doomed: set[UUID] = set()
+        self.doomed: dict[UUID, int] = {}
 
     @contextmanager
-    def dooming(self, tenant_id: UUID) -> Iterator[None]:
-        self.doomed.add(tenant_id)
+    def dooming(self, tenant_id: UUID, commits: int = 0) -> Iterator[None]:
+        self.doomed[tenant_id] = commits
         try:
             yield
         finally:
-            self.doomed.discard(tenant_id)
+            del self.doomed[tenant_id]
 
     @asynccontextmanager
     async def begin(self, tenant_id: UUID) -> AsyncIterator[AsyncSession]:
         await gate(BEGIN)
         async with super().begin(tenant_id) as session:
             yield session
-            if tenant_id in self.doomed:
-                raise WentAway("nothing was committed")
+            self._live_or_die(tenant_id)
         await gate(COMMITTED)
+
+    def _live_or_die(self, tenant_id: UUID) -> None:
+        if tenant_id in self.doomed:
+            self.doomed[tenant_id] -= 1
+            if self.doomed[tenant_id] < 0:
+                raise WentAway("nothing was committed")
 
 
 class DispatchOfOne(Dispatch):
