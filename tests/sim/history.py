@@ -14,10 +14,7 @@ from uuid import UUID, uuid4
 from temporalio import exceptions
 from temporalio.exceptions import TimeoutType
 
-from cks.db import events, operations
-from cks.db.steps import orphans_among
 from cks.db.tenants import Founded
-from cks.domain.operations import LIVE
 from cks.engine import EngineAway
 from tests.sim import mishaps
 from tests.sim.aims import next_mishap
@@ -154,12 +151,12 @@ class History:
             await self._haunt(tale)
         elif not tale.count or (tale.cancel_wanted and chance < 0.4):
             await (self.reconcile if chance > 0.9 else self.tick)(tale)
-            tale.over = not tale.count and await self.settled(tale)
+            tale.over = not tale.count and await self.tenant.is_over(tale.id)
         elif tale.open_runs:
             await self.work(tale)
         else:
             await (self.tick if chance < 0.5 else self.reconcile)(tale)
-            tale.over = not tale.open_runs and await self.settled(tale)
+            tale.over = not tale.open_runs and await self.tenant.is_over(tale.id)
 
     def _menace(self, tale: Tale) -> float:
         """Say how likely a mishap is just here."""
@@ -213,15 +210,10 @@ class History:
                 self.cells[step, moment, name] += 1
         return True
 
-    async def settled(self, tale: Tale) -> bool:
-        """Say whether the operation has ended, and nothing of it is left."""
-        async with self.stage.database.begin(self.tenant.founded.tenant_id) as session:
-            live = (await operations.read(session, tale.id)).status in LIVE
-            return not live and not orphans_among(await events.steps_of(session, tale.id))
-
     async def tick(self, tale: Tale) -> None:
         """Let the relay look once."""
         due = tale.cancel_wanted and tale.running and not tale.settling and not tale.away
+        due = due and await self.tenant.is_live(tale.id)
         try:
             await tale.relay.relay()
         except EngineAway:

@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
+from cks.db import events, operations
+from cks.db.steps import orphans_among
 from cks.db.tenants import Founded
+from cks.domain.operations import LIVE
 from tests.api.client import CLUSTERS, Answer, Client, order, pool
 from tests.sim.gates import Broken
 from tests.sim.stage import Stage
@@ -70,6 +73,16 @@ class Tenant:
         if answer.status not in (ACCEPTED, 404, TAKEN, 501):
             raise Broken(f"a delete was answered {answer.status}: {answer.body}")
         return answer.status == ACCEPTED
+
+    async def is_live(self, operation_id: UUID) -> bool:
+        async with self.stage.database.begin(self.founded.tenant_id) as session:
+            return (await operations.read(session, operation_id)).status in LIVE
+
+    async def is_over(self, operation_id: UUID) -> bool:
+        """Say whether an operation has ended, and nothing of it is left."""
+        async with self.stage.database.begin(self.founded.tenant_id) as session:
+            live = (await operations.read(session, operation_id)).status in LIVE
+            return not live and not orphans_among(await events.steps_of(session, operation_id))
 
     async def _post(self, wanted: Order) -> Answer:
         return await self.client.post(CLUSTERS, wanted.body, {"Idempotency-Key": wanted.key})
