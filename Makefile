@@ -20,7 +20,7 @@ test: $(INSTALLED) ## Run the tests; cks/domain and workflows must be covered to
 
 trial: $(INSTALLED) ## Play thousands of histories by seed, and examine the trials by sabotage
 	@$(BIN)/pytest -m trial
-	@$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),2000)
+	@$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),2000) --start $(or $(START),$(shell date +%Y%m%d))
 
 histories: $(INSTALLED) ## Record histories of each workflow for the replay tests
 	@$(BIN)/python -m tests.workflows.histories

@@ -42,7 +42,8 @@ async def many(built: Stage, seeds: Sequence[int]) -> int:
     for history in broken[:TOLD]:
         tell(await shrink(built, history))
     echo("\n".join(table.draw(table.count(histories))))
-    echo(f"{len(seeds)} histories, {rate:.1f}/s; {len(broken)} violations")
+    told = f"{len(seeds)} histories from seed {seeds[0]}"
+    echo(f"{told}, {rate:.1f}/s; {len(broken)} violations")
     return len(broken)
 
 

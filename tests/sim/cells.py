@@ -44,9 +44,6 @@ IMPOSSIBLE: dict[str, Callable[[str, str, str], bool]] = {
     "the run has ended": lambda step, _, kind: (
         step == END and kind in ("operator_cancel", "second_cancel", "worker_death", "terminate")
     ),
-    "the relay finds nothing to do": lambda step, moment, kind: (
-        kind == "relay_death" and step == START and moment == AFTER
-    ),
 }
 """Reason → which cells of the table can have no history."""
 
