@@ -1,8 +1,8 @@
 """Removes what ended operations left, however long that takes.
 
-The operation is settled, so no run owns it.  Each try draws a fence of its own: a late call of
-the operation's runs is refused after it, and it itself is refused once a later operation on
-the same thing has begun.
+The operation is settled, so no run owns it.  Each try draws a fence of its own, so that sooner
+or later one outranks all that the cloud has seen, also where the database was set back to an
+earlier day.  A late one is refused once a later operation on the same thing has begun.
 """
 
 from dataclasses import dataclass

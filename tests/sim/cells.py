@@ -1,5 +1,6 @@
 """Where a mishap can strike: at which step, before its effect, after it, or its reply lost."""
 
+import random
 from collections.abc import Callable, Iterator
 
 from tests.sim.mishaps import MISHAPS, Mishap
@@ -57,5 +58,6 @@ def every() -> Iterator[Cell]:
     return ((step, moment, name) for step, moment in ROWS for name in NAMED)
 
 
-AIMS = tuple(cell for cell in every() if not reason(cell))
-"""The cells that histories aim at."""
+AIMS = [cell for cell in every() if not reason(cell)]
+"""The cells that histories aim at, in no order: the first hundred seeds go everywhere."""
+random.Random(0).shuffle(AIMS)  # noqa: S311  (to be foreseen)

@@ -19,7 +19,6 @@ from activities import ownership, provisioning
 from activities.operations import Operations, Settlement
 from activities.ownership import Ownership
 from activities.refusals import refusing
-from activities.sweeping import Sweeping
 from api.reconcile import Reconciler
 from api.relay import Relay, launch_of
 from cks.db import claims, endings, events, idempotency, operations, steps
@@ -182,12 +181,6 @@ async def start_once(self: Reconciler, found: Any) -> None:
     self._engine = engine
 
 
-async def sweep_under_the_same_fence(self: Sweeping, removal: Any) -> int | None:
-    ref = removal.operation
-    async with self._database.begin(ref.tenant_id) as session:
-        return operations.fence_of(await operations.read(session, ref.id))
-
-
 REVIVE = Reconciler._revive
 
 SABOTAGES: dict[str, tuple[Sabotage, int]] = {
@@ -236,10 +229,6 @@ SABOTAGES: dict[str, tuple[Sabotage, int]] = {
     ),
     "a step's budget never ends": (replacing(steps, "note_failure", note_and_forget), 94),
     "what is left is not told": (replacing(steps, "may_be_left", never), 0),
-    "the sweep has the fence of the undo": (
-        replacing(Sweeping, "_begin", sweep_under_the_same_fence),
-        0,
-    ),
     "a sweep's end is not noted": (replacing(endings, "note_swept", nothing_soon), 0),
     "steps are not told to be undone": (replacing(steps, "undo", nothing_soon), 4),
     "the reconciler starts what was started before": (

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 
 from cks.db import clusters
 from cks.db.models.operations import Operation
@@ -169,6 +169,22 @@ async def test_what_nobody_ends_is_ended_by_the_reconciler_and_swept(ours: Site)
     await ours.desk.clear_faults()
     await ours.swept(operation)
     await ours.reconciler.end_survivors(0)
+    assert await ours.kinds_alive(operation) == []
+
+
+async def test_a_run_whose_operation_was_ended_over_its_head_ends_too(ours: Site) -> None:
+    operation = await ours.order()
+    await ours.fault(operation, Call.ENSURE_CONTROL_PLANE, FaultKind.ERROR, OFTEN)
+    await ours.fault(operation, Call.DELETE_NETWORK, FaultKind.HANG, OFTEN)
+    await ours.relay.relay()
+    await ours.until_asked(operation, Call.DELETE_NETWORK)
+    await expire(ours, operation, timedelta(seconds=3))
+    await ours.reconciler.reconcile()
+    await ours.desk.clear_faults()
+    rows = await ours.ended(operation)
+    assert said_at_last(rows) == ["network"]
+    assert (await ours.run_of(operation).describe()).status is WorkflowExecutionStatus.COMPLETED
+    await ours.swept(operation)
     assert await ours.kinds_alive(operation) == []
 
 
