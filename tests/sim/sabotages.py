@@ -184,10 +184,10 @@ async def start_once(self: Reconciler, found: Any) -> None:
 REVIVE = Reconciler._revive
 
 SABOTAGES: dict[str, tuple[Sabotage, int]] = {
-    "the undo is pushed after its step": (remembering("after"), 4),
-    "the undo is pushed before its step, in the run's memory": (remembering("before"), 9),
-    "a second cancel ends the wait": (replacing(provision_cluster, "undisturbed", wait_once), 33),
-    "a cancel is swallowed": (swallowing_cancels, 4),
+    "the undo is pushed after its step": (remembering("after"), 3),
+    "the undo is pushed before its step, in the run's memory": (remembering("before"), 3),
+    "a second cancel ends the wait": (replacing(provision_cluster, "undisturbed", wait_once), 6),
+    "a cancel is swallowed": (swallowing_cancels, 5),
     "a cancelled step is not waited for": (
         replacing(saga, "WAIT", ActivityCancellationType.TRY_CANCEL),
         4,
@@ -198,42 +198,42 @@ SABOTAGES: dict[str, tuple[Sabotage, int]] = {
     ),
     "whichever run comes owns the operation": (
         replacing(Ownership, "_own", own_without_asking),
-        11,
+        29,
     ),
     "a new owner keeps the fence": (
         replacing(Ownership, "_own", take_over_under_the_same_fence),
-        118,
+        10,
     ),
-    "a terminal status is not guarded": (replacing(ownership, "check_live", nothing), 0),
-    "a step forward ignores the way back": (replacing(ownership, "check_heading", nothing), 6),
+    "a terminal status is not guarded": (replacing(ownership, "check_live", nothing), 3),
+    "a step forward ignores the way back": (replacing(ownership, "check_heading", nothing), 16),
     "turning back keeps the fence": (
         replacing(operations, "turn_back", turn_back_under_the_same_fence),
-        218,
+        151,
     ),
-    "the cloud ignores the fence": (replacing(Storage, "raise_fence", accept_any_fence), 18),
+    "the cloud ignores the fence": (replacing(Storage, "raise_fence", accept_any_fence), 10),
     "the claims are kept": (replacing(claims, "release", nothing_soon), 0),
     "progress is typed in": (replacing(events, "progress_of", type_progress_in), 0),
     "the idempotency row has a transaction of its own": (
         replacing(idempotency, "reserve", take_the_key_apart),
         1,
     ),
-    "the relay forgets cancels": (replacing(Relay, "_cancel", nothing_soon), 16),
+    "the relay forgets cancels": (replacing(Relay, "_cancel", nothing_soon), 14),
     "a retry creates a second one": (replacing(provisioning, "_pool_spec", with_another_id), 0),
     "the outbox is marked before the start": (
         replacing(Relay, "_start", mark_before_the_start),
-        12,
+        30,
     ),
     "settling twice ends it twice": (
         replacing(Operations, "settle_operation", SettlesAgain.settle_operation),
-        219,
+        104,
     ),
-    "a step's budget never ends": (replacing(steps, "note_failure", note_and_forget), 94),
-    "what is left is not told": (replacing(steps, "may_be_left", never), 0),
-    "a sweep's end is not noted": (replacing(endings, "note_swept", nothing_soon), 0),
-    "steps are not told to be undone": (replacing(steps, "undo", nothing_soon), 4),
+    "a step's budget never ends": (replacing(steps, "note_failure", note_and_forget), 53),
+    "what is left is not told": (replacing(steps, "may_be_left", never), 15),
+    "a sweep's end is not noted": (replacing(endings, "note_swept", nothing_soon), 15),
+    "steps are not told to be undone": (replacing(steps, "undo", nothing_soon), 2),
     "the reconciler starts what was started before": (
         replacing(Reconciler, "_revive", start_once),
-        6,
+        3,
     ),
 }
 """Name → the sabotage, and the first seed that noticed it; `--exam` looks for them anew."""
