@@ -30,7 +30,8 @@ from cks.engine import Engine, EngineAway
 
 EVERY_SECONDS = 5.0
 LEAD_SECONDS = EVERY_SECONDS + 1
-QUIET_SECONDS = 5.0
+QUIET_SECONDS = 2.0
+"""A row that told something just now has a run; the truth is to be told within ten seconds."""
 SETTLING_SECONDS = 30.0
 MEMORY_SECONDS = 120.0
 FIRST_MEMORY_SECONDS = 3600.0

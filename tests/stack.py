@@ -14,6 +14,14 @@ from tests.servers import free_port
 SERVERS = ("API", "OPS", "POSTGRES", "SIMULATOR", "TEMPORAL", "TEMPORAL_UI")
 READY_SECONDS = 25
 STOP_SECONDS = 15
+PROGRAMS = {
+    "api": ("-m", "api"),
+    "postgres": ("-D",),
+    "simulator": ("-m", "cks.providers.simulated"),
+    "temporal": ("server", "start-dev"),
+    "worker": ("-m", "worker"),
+}
+"""Each program's name in what the stack tells, and words of its command line alone."""
 
 
 def surroundings_of(folder: Path) -> dict[str, str]:
@@ -67,6 +75,26 @@ def gone(folder: Path, seconds: float) -> bool:
     while members(folder) and time.monotonic() < end:
         time.sleep(0.05)
     return not members(folder)
+
+
+def process_of(folder: Path, program: str) -> int:
+    """Return the number of the process that runs a program of the stack."""
+    for process in members(folder):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes().decode().split("\0")
+            if set(PROGRAMS[program]) <= set(words):
+                return int(process.name)
+    raise LookupError(f"nothing runs {program}: {report(folder)}")
+
+
+def starts(folder: Path, program: str) -> int:
+    """Return how often the stack told that a program is ready."""
+    return len(re.findall(rf" {program} is ready after", (folder / "told").read_text()))
+
+
+def mortals(folder: Path) -> set[str]:
+    """Return the programs that died at least once."""
+    return set(re.findall(r" (\w+) (?:was ended|ended) .*;", (folder / "told").read_text()))
 
 
 def exports(folder: Path) -> dict[str, str]:

@@ -40,6 +40,7 @@ def database(server: Postgres, password: str) -> Program:
 
 
 def engine(chosen: Surroundings, address: str, data: Path) -> Program:
+    """Run Temporal; at each of its starts it gets what we need, also in a store that is new."""
     words = temporal.command(
         temporal.find(),
         data / "temporal.db",
