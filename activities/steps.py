@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, assert_never
 from uuid import UUID
 
 from temporalio import activity
@@ -27,7 +27,7 @@ from cks.db.models.operations import Operation, OperationStep
 from cks.db.session import Session, is_away
 from cks.domain import failures, plans
 from cks.domain.clusters import Thing
-from cks.domain.operations import Heading, OperationRef, OperationStatus, StepStatus
+from cks.domain.operations import Heading, OperationRef, OperationStatus
 from cks.domain.refusals import Declined, NoCapacity, ProviderQuota
 from cks.providers.base import Observed, Provider, State, Unavailable
 
@@ -79,20 +79,18 @@ class Attempt:
     ownership: Ownership
     ref: OperationRef
     name: str
+    number: int
     fence: int
     failing: bool
     seconds_left: float
     fraction: float = -1.0
 
     async def advance(self, fraction: float, also: Write | None = None) -> None:
-        """Tell how much of the step is done, if that is news; the calls work again.
-
-        Once another attempt has completed the step, what this one saw is old.
-        """
+        """Tell how much of the step is done, if that is news; the calls work again."""
         if fraction == self.fraction and not self.failing:
             return
         async with self.row() as (session, operation, step):
-            if step.status is StepStatus.COMPLETED:
+            if self.is_old(step):
                 return
             steps.advance(step, fraction)
             if also:
@@ -103,10 +101,28 @@ class Attempt:
     async def complete(self, also: Write | None = None) -> None:
         """Note that the step's wish is so, together with what it brought about."""
         async with self.row() as (session, operation, step):
+            if self.is_old(step):
+                return
             await steps.complete(session, step)
             if also:
                 await also(session)
             await events.record(session, operation)
+
+    async def fail(self, said: str, budget: timedelta) -> bool:
+        """Note that it failed; return whether the step's calls have failed for too long."""
+        async with self.row() as (session, operation, step):
+            if self.is_old(step):
+                return True
+            spent = await steps.note_failure(session, step, said, budget)
+            await events.record(session, operation)
+            return spent
+
+    def is_old(self, step: OperationStep) -> bool:
+        """Say whether another attempt has followed, so that nobody waits for this one.
+
+        It may have hung, and woken up: what it saw is old, and what it says is not heard.
+        """
+        return (step.fence, step.attempt) != (self.fence, self.number)
 
     @asynccontextmanager
     async def row(self) -> AsyncIterator[tuple[Session, Operation, OperationStep]]:
@@ -177,14 +193,16 @@ class Steps:
             if operation.status is OperationStatus.PENDING:
                 await self._take(session, operation)
             step = await steps.find(session, operation.id, name)
-            await steps.begin(session, step, activity.info().attempt)
+            number, fence = activity.info().attempt, operations.fence_of(operation)
+            await steps.begin(session, step, number, fence)
             await events.record(session, operation)
             until = operations.deadlines_of(operation).forward_until
             return Attempt(
                 self._ownership,
                 ref,
                 name,
-                operations.fence_of(operation),
+                number,
+                fence,
                 failing=step.failing_since is not None,
                 seconds_left=await operations.seconds_until(session, until),
             )
@@ -198,17 +216,13 @@ class Steps:
         """Note the failed attempt, and say whether another one makes sense."""
         code, said = _code_of(error), _said(error)
         budget = timedelta(seconds=self._pace.budget_seconds)
-        async with attempt.row() as (session, operation, step):
-            spent = await steps.note_failure(session, step, said, budget)
-            await events.record(session, operation)
+        spent = await attempt.fail(said, budget)
         return ApplicationError(str(error), type=code, non_retryable=spent)
 
     async def _timed_out(self, attempt: Attempt, code: str) -> ApplicationError:
         """Note that what was asked for did not come about in time."""
         said = failures.FAILURES[code][1]
-        async with attempt.row() as (session, operation, step):
-            await steps.note_failure(session, step, f"{said}.", timedelta(0))
-            await events.record(session, operation)
+        await attempt.fail(f"{said}.", timedelta(0))
         return ApplicationError(said, type=code, non_retryable=True)
 
     @asynccontextmanager
@@ -226,7 +240,9 @@ class Steps:
                 async with deadline:
                     yield undoing
             except TimeoutError as error:
-                raise (_left_behind() if deadline.expired() else error) from error
+                if deadline.expired():
+                    raise _left_behind() from error
+                raise
         async with self._ownership.of(ref, Heading.BACK) as (session, operation):
             await steps.undo(session, await steps.find(session, operation.id, name))
             await events.record(session, operation)
@@ -249,6 +265,8 @@ class Steps:
                 await self._provider.delete_control_plane(cluster_id, fence)
             case plans.NODE_POOL:
                 await self._provider.delete_node_pool(cluster_id, thing.id, fence)
+            case _:
+                assert_never(thing.kind)
         async for seen in self.watch(cluster_id):
             if _is_gone(seen, thing):
                 return
@@ -271,10 +289,16 @@ async def beating() -> AsyncIterator[None]:
 
 
 def _is_gone(seen: Observed, thing: Thing) -> bool:
-    states = {plans.NETWORK: seen.network, plans.CONTROL_PLANE: seen.control_plane.state}
-    pool = seen.pools.get(thing.id)
-    made = states.get(thing.kind, pool.state if pool else State.ABSENT)
-    return made is State.ABSENT
+    match thing.kind:
+        case plans.NETWORK:
+            return seen.network is State.ABSENT
+        case plans.CONTROL_PLANE:
+            return seen.control_plane.state is State.ABSENT
+        case plans.NODE_POOL:
+            pool = seen.pools.get(thing.id)
+            return pool is None or pool.state is State.ABSENT
+        case _:
+            assert_never(thing.kind)
 
 
 def _left_behind() -> ApplicationError:

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from api.announcements import Announcements
 from api.app import build_app
+from api.deadlines import DeadlineKeeper
 from api.keys import Surroundings
 from api.ops import Vitals, build_ops
 from api.reconcile import Reconciler
@@ -41,7 +42,7 @@ async def serve(given: Settings) -> None:
 
 @asynccontextmanager
 async def running(given: Settings) -> AsyncIterator[None]:
-    """Run both ports and both loops for as long as the block lasts."""
+    """Run both ports and all loops for as long as the block lasts."""
     database = Database(given.app_database_url, given.pool_size)
     dispatch = Dispatch(given.dispatch_database_url)
     client = await connect(given.temporal_address, given.temporal_namespace)
@@ -58,7 +59,9 @@ async def running(given: Settings) -> AsyncIterator[None]:
         await stack.enter_async_context(_meanwhile(around.announcements.run()))
         reconciler = Reconciler(database, dispatch, temporal)
         await stack.enter_async_context(_meanwhile(reconciler.run()))
-        ops = build_ops(Vitals(database, dispatch, temporal, relay, reconciler))
+        keeper = DeadlineKeeper(database, dispatch)
+        await stack.enter_async_context(_meanwhile(keeper.run()))
+        ops = build_ops(Vitals(database, dispatch, temporal, relay, reconciler, keeper))
         await stack.enter_async_context(_listening(ops, given.api_host, given.ops_port))
         app = build_app(around)
         await stack.enter_async_context(_listening(app, given.api_host, given.api_port))

@@ -13,12 +13,19 @@ log = logging.getLogger("cks.relay")
 
 
 async def each(act: Callable[[Found], Awaitable[None]], found: Sequence[Found]) -> None:
-    """Act on each.  Raise ``EngineAway`` at once: the rest would only wait for it too."""
+    """Act on each.  Raise ``EngineAway`` once a few together met it: the rest would, too."""
     for first in range(0, len(found), AT_ONCE):
         few = found[first : first + AT_ONCE]
         ends = await asyncio.gather(*map(act, few), return_exceptions=True)
         for one, end in zip(few, ends, strict=True):
-            if isinstance(end, EngineAway | asyncio.CancelledError):
+            if isinstance(end, asyncio.CancelledError):
                 raise end
             if isinstance(end, BaseException):
-                log.error("acting on %s failed", one.workflow_id, exc_info=end)
+                log.error("acting on %s failed", one.workflow_id, exc_info=_worth_telling(end))
+        away = [end for end in ends if isinstance(end, EngineAway)]
+        if len(away) == len(few):
+            raise away[0]
+
+
+def _worth_telling(end: BaseException) -> BaseException | None:
+    return None if isinstance(end, EngineAway) else end

@@ -9,6 +9,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
+from api.deadlines import DeadlineKeeper
 from api.metrics import RECONCILED, UNDELIVERED
 from api.reconcile import Reconciler
 from api.relay import Relay
@@ -45,6 +46,7 @@ class Vitals:
     temporal: Temporal
     relay: Relay
     reconciler: Reconciler
+    keeper: DeadlineKeeper
 
     async def readiness(self) -> Readiness:
         """Look at everything at once; what only delays work degrades."""
@@ -53,6 +55,7 @@ class Vitals:
             "migrations": self._migrations,
             "relay": self._relay,
             "reconciler": self._reconciler,
+            "deadlines": self._deadlines,
             "temporal": self._temporal,
         }
         found = await asyncio.gather(*map(_looked, names.values()))
@@ -85,6 +88,12 @@ class Vitals:
         if idle > STALE_SECONDS:
             raise LookupError(f"the last whole pass was {idle:.0f} s ago")
         return f"the last whole pass was {idle:.1f} s ago"
+
+    async def _deadlines(self) -> str:
+        idle = self.keeper.idle_seconds
+        if idle > STALE_SECONDS:
+            raise LookupError(f"the last look at what is due was {idle:.0f} s ago")
+        return f"the last look at what is due was {idle:.1f} s ago"
 
     async def _temporal(self) -> str:
         if not await self.temporal.answers():

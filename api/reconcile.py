@@ -5,8 +5,7 @@ tells the truth at once (``compensating``, ``engine_lost``) and starts a run tha
 back.  A row whose run Temporal does not know (its store was lost) gets a new run, which goes
 on from the recorded steps.  A run that is still open long after its row was settled is ended.
 
-A row whose deadline has come is settled here and now, whoever is missing; and as long as an
-operation has orphans, there is a run that removes them.
+As long as an ended operation has orphans, there is a run that removes them.
 
 It lives beside the relay and not in a workflow: the patient must not be its own doctor, nor
 need the workers that may be missing.  One process reconciles at a time; two at once would do
@@ -16,6 +15,7 @@ no harm, since each repair compares under the row's lock before it sets.
 import asyncio
 import logging
 import time
+from functools import partial
 
 from api.batches import each
 from api.metrics import ORPHANED, REPAIRS
@@ -24,12 +24,11 @@ from api.sweeps import sweep_of
 from cks.db import activity, endings, events, operations
 from cks.db.models.operations import Operation
 from cks.db.session import Database, Dispatch, Found, Session
-from cks.domain.failures import DEADLINE_EXCEEDED, ENGINE_LOST, failed_at
+from cks.domain.failures import ENGINE_LOST, failed_at
 from cks.domain.operations import LIVE, OperationStatus
 from cks.engine import Engine, EngineAway
 
 EVERY_SECONDS = 5.0
-LEAD_SECONDS = EVERY_SECONDS + 1
 QUIET_SECONDS = 2.0
 """A row that told something just now has a run; the truth is to be told within ten seconds."""
 SETTLING_SECONDS = 30.0
@@ -71,20 +70,23 @@ class Reconciler:
         return time.monotonic() - self._passed
 
     async def reconcile(self, quiet_seconds: float = QUIET_SECONDS) -> None:
-        """Settle what is due, compare every row that has been silent with its run, sweep."""
-        await self._settle_due()
+        """Compare every row that has been silent with its run, and repair; sweep.
+
+        Trouble with one part is raised when the others have had their turn.
+        """
+        troubles: list[Exception] = []
+        for part in (partial(self.revive, quiet_seconds), self.end_survivors, self.sweep):
+            try:
+                await part()
+            except Exception as error:  # noqa: BLE001  (raised below)
+                troubles.append(error)
+        for trouble in troubles:
+            raise trouble
+
+    async def revive(self, quiet_seconds: float) -> None:
+        """Give every live operation that has been silent the run that it needs."""
         found = await self._dispatch.find_delivered(WORKFLOWS.keys(), BATCH, quiet_seconds)
         await each(self._revive, found)
-        await self.end_survivors()
-        orphaned = await self._dispatch.find_orphaned(WORKFLOWS.keys(), BATCH)
-        ORPHANED.set(len(orphaned))
-        await each(self._sweep, orphaned)
-
-    async def _settle_due(self) -> None:
-        """Settle the operations whose deadline would pass before the next look."""
-        await each(
-            self._give_up, await self._dispatch.find_due(WORKFLOWS.keys(), BATCH, LEAD_SECONDS)
-        )
 
     async def end_survivors(self, settling_seconds: float = SETTLING_SECONDS) -> None:
         """End the runs that are open long after their operations were settled."""
@@ -93,15 +95,11 @@ class Reconciler:
         await each(self._end, settled)
         self._memory_seconds = MEMORY_SECONDS
 
-    async def _give_up(self, found: Found) -> None:
-        """End a live operation as it stands; what it made becomes its orphans."""
-        async with self._database.begin(found.ref.tenant_id) as session:
-            operation = await operations.lock(session, found.ref.id)
-            if operation.status not in LIVE:
-                return
-            await operations.turn_back(session, operation, failed_at(DEADLINE_EXCEEDED, None))
-            await endings.conclude(session, operation)
-            await self._log(session, operation, "operations.deadline_passed")
+    async def sweep(self) -> None:
+        """See to it that all that ended operations left is being removed."""
+        orphaned = await self._dispatch.find_orphaned(WORKFLOWS.keys(), BATCH)
+        ORPHANED.set(len(orphaned))
+        await each(self._sweep, orphaned)
 
     async def _sweep(self, found: Found) -> None:
         """See to it that a run removes what is left; asking again starts no second one."""
@@ -158,4 +156,4 @@ class Reconciler:
     async def _log(self, session: Session, operation: Operation, action: str) -> None:
         REPAIRS.labels(action).inc()
         log.warning("%s: %s", operation.workflow_id, action)
-        await activity.log_repair(session, operation, action)
+        await activity.log_upkeep(session, operation, action)

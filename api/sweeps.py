@@ -4,6 +4,7 @@ The orphans' rows are its outbox: as long as there are any, the reconciler asks 
 Temporal has it once.
 """
 
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from cks.db import operations, steps
@@ -27,7 +28,7 @@ async def sweep_of(session: Session, operation: Operation) -> Launch | None:
     order = SweepOrder(
         operation=operations.ref_of(operation),
         cluster_id=operation.resource_id,
-        orphans=tuple(_orphan(operation, step) for step in reversed(orphans)),
+        orphans=tuple(_things(operation, orphans)),
     )
     titles = "\n".join(f"* {step.title}" for step in orphans)
     return Launch(
@@ -45,7 +46,9 @@ def sweep_id(operation_id: UUID) -> str:
     return workflow_id(SWEEP, operation_id)
 
 
-def _orphan(operation: Operation, step: OperationStep) -> Orphan:
-    kind, _ = made_by(step.name) or (step.name, None)
+def _things(operation: Operation, orphans: Sequence[OperationStep]) -> Iterator[Orphan]:
+    """Yield what is to be removed, the last made first."""
     cluster_id = operation.resource_id
-    return Orphan(step.name, Thing(kind, cluster_id, step.resource_id or cluster_id))
+    for step in reversed(orphans):
+        if made := made_by(step.name):
+            yield Orphan(step.name, Thing(made[0], cluster_id, step.resource_id or cluster_id))

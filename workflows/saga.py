@@ -107,7 +107,7 @@ async def unwind(stages: Stages, tell: Tell) -> None:
     The activities keep it.  What is left then is told by its row, and swept by others.
     """
     for stage in reversed(stages):
-        await side_by_side(stage, lambda step: _undo(step, tell))
+        await side_by_side(stage, lambda step: _undo(step, tell), at_once=len(stage))
 
 
 async def _undo(step: Step, tell: Tell) -> None:
@@ -135,9 +135,14 @@ async def _undo(step: Step, tell: Tell) -> None:
 Item = TypeVar("Item")
 
 
-async def side_by_side(stage: Sequence[Item], act: Callable[[Item], Awaitable[None]]) -> None:
-    """Act on all at once, a few at a time; return, or raise, when *all* have ended."""
-    few = asyncio.Semaphore(AT_ONCE)
+async def side_by_side(
+    stage: Sequence[Item], act: Callable[[Item], Awaitable[None]], at_once: int = AT_ONCE
+) -> None:
+    """Act on all, a few at a time; return, or raise, when *all* have ended.
+
+    What may never end acts on all ``at_once``: a few that hang would keep the others waiting.
+    """
+    few = asyncio.Semaphore(at_once)
 
     async def one(step: Item) -> None:
         async with few:

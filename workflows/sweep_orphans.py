@@ -20,8 +20,9 @@ class SweepOrphans:
 
     @workflow.run
     async def run(self, order: SweepOrder) -> None:
-        for _, orphans in groupby(order.orphans, lambda orphan: orphan.thing.kind):
-            await side_by_side(list(orphans), lambda orphan: self._remove(order, orphan))
+        for _, found in groupby(order.orphans, lambda orphan: orphan.thing.kind):
+            orphans = list(found)
+            await side_by_side(orphans, lambda one: self._remove(order, one), len(orphans))
 
     async def _remove(self, order: SweepOrder, orphan: Orphan) -> None:
         await workflow.execute_activity_method(

@@ -101,8 +101,8 @@ async def log_outcome(session: AsyncSession, operation: Operation) -> None:
     await session.flush()
 
 
-async def log_repair(session: AsyncSession, operation: Operation, action: str) -> None:
-    """Write that the reconciler made an operation and its run agree."""
+async def log_upkeep(session: AsyncSession, operation: Operation, action: str) -> None:
+    """Write what the service did about an operation of its own accord."""
     deed = Deed(
         action=action,
         outcome="success",

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from cks.db import claims, endings, operations, quotas
 from cks.db.models.clusters import Cluster, NodePool
-from cks.db.models.operations import IS_ORPHAN, Operation, OperationClaim, OperationStep
+from cks.db.models.operations import Operation, OperationClaim
 from cks.db.operations import Subject
 from cks.db.pages import Cut, Page, fetch
 from cks.domain.access import Caller
@@ -246,10 +246,11 @@ async def find_pool(session: AsyncSession, cluster: Cluster, wanted: UUID | str)
 
 
 async def forget(session: AsyncSession, caller: Caller, wanted: UUID | str) -> Operation:
-    """Delete a failed cluster, which holds nothing: an operation that completes at once.
+    """Delete a failed cluster: an operation that completes at once.
 
+    It holds nothing but, perhaps, orphans of its creation; their sweep goes on without it.
     Raise ``OperationConflict`` while another operation holds it, and ``NotBuiltYet`` for a
-    cluster that holds machines, or whose orphans are still being removed.
+    cluster that holds machines.
     """
     cluster = await find(session, wanted)
     operation = await operations.accept(session, caller, DELETE, _subject(cluster), {})
@@ -257,16 +258,7 @@ async def forget(session: AsyncSession, caller: Caller, wanted: UUID | str) -> O
     cluster = await find(session, cluster.id, locked=True)
     if cluster.status is not ClusterStatus.FAILED:
         raise NotBuiltYet("Only a failed cluster, which holds nothing, can be deleted yet.")
-    if await session.scalar(sa.select(_orphans_of(cluster.id))):
-        raise NotBuiltYet("What its creation left is still being removed; try again then.")
     await session.delete(cluster)
     await session.flush()
     await endings.conclude(session, operation)
     return operation
-
-
-def _orphans_of(cluster_id: UUID) -> sa.Exists:
-    steps = sa.select(OperationStep.operation_id).join(
-        Operation, Operation.id == OperationStep.operation_id
-    )
-    return steps.where(Operation.cluster_id == cluster_id, IS_ORPHAN).exists()

@@ -31,25 +31,31 @@ async def conclude(session: AsyncSession, operation: Operation) -> None:
 async def _leave(session: AsyncSession, operation: Operation) -> None:
     """Tell what is left of an operation that turned back.
 
-    What has no undo of its own went with what it stood on.
+    What has no undo of its own goes with what it stands on: it is undone when all is.
     """
     plan = await events.steps_of(session, operation.id)
     left = [step for step in plan if steps.may_be_left(step)]
-    for step in plan:
-        await (steps.orphan(session, step) if step in left else steps.undo(session, step))
+    for step in left:
+        await steps.orphan(session, step)
+    if not left:
+        await steps.undo_all(session, plan)
     operation.error = said_at_the_end(operation.error or "", orphans=bool(left))
 
 
 async def note_swept(session: AsyncSession, operation_id: UUID, name: str) -> None:
-    """Note that an orphan is gone, once; the last one's end is a line in the log."""
+    """Note that an orphan is gone, once, and tell it; the last one's end is a line in the log."""
     operation = await operations.lock(session, operation_id)
     step = await steps.find(session, operation_id, name)
     if step.undone_at is not None:
         return
     await steps.undo(session, step)
-    await session.flush()
-    if not steps.orphans_among(await events.steps_of(session, operation_id)):
-        await activity.log_repair(session, operation, "operations.orphans_swept")
+    plan = await events.steps_of(session, operation_id)
+    gone = not steps.orphans_among(plan)
+    if gone:
+        await steps.undo_all(session, plan)
+    await events.record(session, operation)
+    if gone:
+        await activity.log_upkeep(session, operation, "operations.orphans_swept")
 
 
 async def request_cancel(session: AsyncSession, operation_id: UUID) -> Operation:

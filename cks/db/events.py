@@ -112,7 +112,7 @@ def moment_of(operation: Operation, steps: Sequence[OperationStep]) -> Moment:
         completed_at=rfc3339_or_none(operation.completed_at),
         cancel_requested_at=rfc3339_or_none(operation.cancel_requested_at),
         deadline_at=rfc3339_or_none(operation.deadline_at),
-        orphans=[_orphan_moment(operation, step) for step in orphans_among(steps)],
+        orphans=_orphan_moments(operation, steps),
         error=_error(operation),
     )
 
@@ -148,14 +148,17 @@ def _step_moment(step: OperationStep) -> StepMoment:
     )
 
 
-def _orphan_moment(operation: Operation, step: OperationStep) -> OrphanMoment:
-    kind, name = made_by(step.name) or (step.name, None)
-    return OrphanMoment(
-        kind=kind,
-        id=str(step.resource_id or operation.cluster_id),
-        name=name or operation.resource_name,
-        since=rfc3339(step.orphaned_at or operation.created_at),
-    )
+def _orphan_moments(operation: Operation, steps: Sequence[OperationStep]) -> list[OrphanMoment]:
+    return [
+        OrphanMoment(
+            kind=made[0],
+            id=str(step.resource_id or operation.cluster_id),
+            name=made[1] or operation.resource_name,
+            since=rfc3339(step.orphaned_at),
+        )
+        for step in orphans_among(steps)
+        if step.orphaned_at and (made := made_by(step.name))
+    ]
 
 
 async def record(session: AsyncSession, operation: Operation) -> None:

@@ -71,6 +71,8 @@ async def accept(
         started_at=now,
         created_at=now,
         runnable_at=now,
+        forward_until=sa.null(),  # the plan sets them
+        deadline_at=sa.null(),
     )
     session.add(operation)
     await session.flush()
@@ -134,6 +136,13 @@ async def lock(session: AsyncSession, operation_id: UUID) -> Operation:
     return _found(
         await session.get(Operation, operation_id, with_for_update=True, populate_existing=True)
     )
+
+
+async def lock_if_free(session: AsyncSession, operation_id: UUID) -> Operation | None:
+    """Return an operation that is now locked; ``None`` if somebody else has it locked."""
+    query = sa.select(Operation).where(Operation.id == operation_id)
+    operation: Operation | None = await session.scalar(query.with_for_update(skip_locked=True))
+    return operation
 
 
 def _found(operation: Operation | None) -> Operation:

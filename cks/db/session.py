@@ -36,6 +36,10 @@ SET_TENANT = sa.text("SELECT set_config('app.tenant_id', :tenant, true)")
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
 DISPATCH_CONNECTIONS = 4
+IDLE = "idle_in_transaction_session_timeout"
+IDLE_SECONDS = 10
+ALONE_SECONDS = 60
+"""How long who reconciles alone may take for a pass, or hang, before another one may."""
 
 
 class WrongRole(Exception):  # noqa: N818
@@ -48,17 +52,23 @@ def connect(
     *,
     statement_seconds: float | None = STATEMENT_SECONDS,
     weak: bool = False,
+    idle_seconds: int = 0,
 ) -> AsyncEngine:
     """Return an engine for a URL in libpq's form; its connections give up instead of hanging.
 
     asyncpg itself reads the URL, so what libpq takes (``sslmode``, ``application_name``) goes.
     ``weak``: every connection is asked for its role before it is lent, and ``WrongRole`` raised
     for one that could do more than the service's work needs, whenever the server came.
+    ``idle_seconds``: after so long without a word in the middle of a transaction the server ends
+    it, so that a process that hangs holds no lock for long; 0 for never.
     """
 
     async def open_one() -> asyncpg.Connection:
         connection = await asyncpg.connect(
-            url, timeout=CONNECT_SECONDS, command_timeout=statement_seconds
+            url,
+            timeout=CONNECT_SECONDS,
+            command_timeout=statement_seconds,
+            server_settings={IDLE: f"{idle_seconds}s"} if idle_seconds else None,
         )
         try:
             if weak:
@@ -81,7 +91,7 @@ class Database:
     """Acts, as ``cks_app``."""
 
     def __init__(self, url: str, pool_size: int = 20) -> None:
-        self.engine = connect(url, pool_size, weak=True)
+        self.engine = connect(url, pool_size, weak=True, idle_seconds=IDLE_SECONDS)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager
@@ -119,7 +129,7 @@ class Dispatch:
     """Finds, as ``cks_dispatch``: what waits, in every tenant, and nothing more."""
 
     def __init__(self, url: str) -> None:
-        self.engine = connect(url, DISPATCH_CONNECTIONS, weak=True)
+        self.engine = connect(url, DISPATCH_CONNECTIONS, weak=True, idle_seconds=ALONE_SECONDS)
 
     async def find_undelivered(self, types: Collection[str], limit: int) -> Sequence[Found]:
         """Find runnable operations that no run was started for, the oldest first."""
@@ -160,8 +170,8 @@ class Dispatch:
         return await self._find(
             Operation.status.in_(TERMINAL),
             Operation.dispatched_at.is_not(None),
-            _untouched_for(quiet_seconds),
-            sa.not_(_untouched_for(within_seconds)),
+            _ended_before(quiet_seconds),
+            sa.not_(_ended_before(within_seconds)),
             types=types,
             limit=limit,
             order=sa.func.random(),
@@ -224,6 +234,10 @@ class Dispatch:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _ended_before(seconds: float) -> sa.ColumnElement[bool]:
+    return Operation.completed_at < sa.func.now() - timedelta(seconds=seconds)
 
 
 def _untouched_for(seconds: float) -> sa.ColumnElement[bool]:

@@ -23,14 +23,15 @@ async def find(session: AsyncSession, operation_id: UUID, name: str) -> Operatio
     return (await session.scalars(query)).one()
 
 
-async def begin(session: AsyncSession, step: OperationStep, attempt: int) -> None:
-    """Note that an attempt at the step is under way.
+async def begin(session: AsyncSession, step: OperationStep, attempt: int, fence: int) -> None:
+    """Note that an attempt at the step is under way; they count anew under each fence.
 
     A late one, which timed out before it began, may find it completed: it stays so.
     """
     if step.status != StepStatus.COMPLETED:
         step.status = StepStatus.RUNNING
-    step.attempt = max(step.attempt, attempt)
+    step.attempt = max(step.attempt, attempt) if step.fence == fence else attempt
+    step.fence = fence
     if step.started_at is None:
         step.started_at = await session.scalar(CLOCK)
 
@@ -42,10 +43,9 @@ def advance(step: OperationStep, fraction: float) -> None:
 
 
 async def complete(session: AsyncSession, step: OperationStep) -> None:
-    """Note that the step's wish is so; where another attempt failed for good, that stays."""
+    """Note that the step's wish is so."""
     advance(step, 1.0)
-    if step.status != StepStatus.FAILED:
-        step.status = StepStatus.COMPLETED
+    step.status = StepStatus.COMPLETED
     step.completed_at = await session.scalar(CLOCK)
 
 
@@ -69,8 +69,8 @@ def fail(step: OperationStep) -> None:
 
 def may_be_left(step: OperationStep) -> bool:
     """Say whether something of the step may still be there: it was begun, and not undone."""
-    begun = step.started_at is not None and step.undone_at is None
-    return begun and made_by(step.name) is not None
+    undone = step.undone_at is not None or step.status == StepStatus.UNDONE
+    return step.started_at is not None and not undone and made_by(step.name) is not None
 
 
 def orphans_among(steps: Iterable[OperationStep]) -> Sequence[OperationStep]:
@@ -81,8 +81,12 @@ def orphans_among(steps: Iterable[OperationStep]) -> Sequence[OperationStep]:
 async def orphan(session: AsyncSession, step: OperationStep) -> None:
     """Note that the operation ends while something of the step may be there."""
     step.orphaned_at = await session.scalar(CLOCK)
-    if step.status == StepStatus.RUNNING:
-        step.status = StepStatus.FAILED
+
+
+async def undo_all(session: AsyncSession, steps: Iterable[OperationStep]) -> None:
+    """Note that nothing is left of any step."""
+    for step in steps:
+        await undo(session, step)
 
 
 async def undo(session: AsyncSession, step: OperationStep) -> None:

@@ -12,6 +12,7 @@ from ipaddress import IPv4Network
 from uuid import UUID
 
 from cks.domain.operations import OperationRef
+from cks.domain.plans import Made
 from cks.domain.refusals import Fault
 
 MAX_NODES_PER_CLUSTER = 5_000
@@ -75,7 +76,7 @@ class Thing:
     A cluster has one network and one control plane, which have its own id.
     """
 
-    kind: str
+    kind: Made
     cluster_id: UUID
     id: UUID
 

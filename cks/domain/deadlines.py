@@ -8,7 +8,9 @@ more than a wait, but no tenant waits for ever.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-EARLY = timedelta(seconds=10)
+HAND_OVER_EARLY = timedelta(seconds=30)
+SETTLE_EARLY = timedelta(seconds=15)
+"""How long before the deadline the undo gives up, and whoever sees to it settles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +23,20 @@ class Deadlines:
     @property
     def handover_at(self) -> datetime:
         """Return when the undo gives up: a little before the end, which is to be told in time."""
-        return self.deadline_at - min((self.deadline_at - self.forward_until) / 4, EARLY)
+        return self.deadline_at - min(self._undo / 4, HAND_OVER_EARLY)
+
+    @property
+    def end_at(self) -> datetime:
+        """Return when the operation is ended as it stands, if its run has not done so."""
+        return self.deadline_at - min(self._undo / 8, SETTLE_EARLY)
+
+    @property
+    def _undo(self) -> timedelta:
+        return self.deadline_at - self.forward_until
 
     def turned_back(self, now: datetime) -> "Deadlines":
         """Return the deadlines of one that turns back now: the end only comes nearer."""
-        undo = self.deadline_at - self.forward_until
-        return Deadlines(min(self.forward_until, now), min(self.deadline_at, now + undo))
+        return Deadlines(min(self.forward_until, now), min(self.deadline_at, now + self._undo))
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,5 +39,5 @@ def failed_at(code: str | None, title: str | None) -> Reason:
 def said_at_the_end(reason: str, *, orphans: bool) -> str:
     """Return what a tenant reads of an operation that came back, and what became of it all."""
     if orphans:
-        return f"{reason} What could not be removed in time is named, and removed later."
+        return f"{reason} What could not be removed in time is removed later; see `orphans`."
     return f"{reason} All that was made is undone."

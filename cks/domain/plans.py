@@ -7,13 +7,17 @@ step is expected to take at a provider's usual pace, so that progress is nearly 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 from uuid import UUID
 
-NETWORK = "network"
-CONTROL_PLANE = "control_plane"
-NODE_POOL = "node_pool"
+NETWORK: Final = "network"
+CONTROL_PLANE: Final = "control_plane"
+NODE_POOL: Final = "node_pool"
 ADD_ONS = "add_ons"
 VERIFY = "verify"
+Made = Literal["network", "control_plane", "node_pool"]
+"""What a step can make that its undo, or a sweep, removes."""
+ONE_EACH: dict[str, Made] = {NETWORK: NETWORK, CONTROL_PLANE: CONTROL_PLANE}
 AT_ONCE = 5
 """Steps of one stage that run at the same time, at most."""
 
@@ -60,13 +64,15 @@ def limit_seconds(steps: Iterable[PlannedStep]) -> int:
     return alone + rounds * max(pools)
 
 
-def made_by(step: str) -> tuple[str, str | None] | None:
+def made_by(step: str) -> tuple[Made, str | None] | None:
     """Return kind and name of what a step makes and its undo removes; a pool has its name.
 
     ``None`` for a step whose effect goes with another's.
     """
+    if made := ONE_EACH.get(step):
+        return made, None
     kind, _, name = step.partition(":")
-    return (kind, name or None) if kind in (NETWORK, CONTROL_PLANE, NODE_POOL) else None
+    return (NODE_POOL, name) if kind == NODE_POOL else None
 
 
 def plan_create(pools: Sequence[tuple[UUID, str, int]]) -> tuple[PlannedStep, ...]:

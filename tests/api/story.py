@@ -33,7 +33,7 @@ class Story:
 
     async def tell(self, session: Session, operation: Operation, fraction: float) -> None:
         step = await steps.find(session, operation.id, "network")
-        await steps.begin(session, step, 1)
+        await steps.begin(session, step, 1, operations.fence_of(operation))
         steps.advance(step, fraction)
         await events.record(session, operation)
 

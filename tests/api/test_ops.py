@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client as TemporalClient
 
+from api.deadlines import DeadlineKeeper
 from api.ops import Vitals, build_ops
 from api.reconcile import Reconciler
 from api.relay import Relay
@@ -35,7 +36,9 @@ async def vitals(database: Database, dispatch: Dispatch, temporal: TemporalClien
     """All is well."""
     reached = Temporal(temporal, "cks")
     relay = Relay(database, dispatch, reached)
-    return Vitals(database, dispatch, reached, relay, Reconciler(database, dispatch, reached))
+    reconciler = Reconciler(database, dispatch, reached)
+    keeper = DeadlineKeeper(database, dispatch)
+    return Vitals(database, dispatch, reached, relay, reconciler, keeper)
 
 
 async def away() -> Temporal:
@@ -50,6 +53,7 @@ async def test_it_is_ready_when_all_is_well(vitals: Vitals) -> None:
         "database",
         "migrations",
         "reconciler",
+        "deadlines",
         "relay",
         "temporal",
     }

@@ -44,10 +44,11 @@ def test_turning_back_late_never_moves_the_end_away() -> None:
     assert before.turned_back(NOW) == before
 
 
-@pytest.mark.parametrize(("undo", "early"), [(3600, 10), (8, 2)])
+@pytest.mark.parametrize(("undo", "early"), [(3600, 30), (8, 2)])
 def test_an_undo_gives_up_in_time_to_tell(undo: int, early: int) -> None:
     deadlines = Deadlines(NOW, NOW + timedelta(seconds=undo))
     assert deadlines.handover_at == deadlines.deadline_at - timedelta(seconds=early)
+    assert deadlines.end_at == deadlines.deadline_at - timedelta(seconds=early / 2)
 
 
 @pytest.mark.parametrize(

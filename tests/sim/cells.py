@@ -42,6 +42,15 @@ IMPOSSIBLE: dict[str, Callable[[str, str, str], bool]] = {
         and kind
         in ("operator_cancel", "second_cancel", "worker_death", "terminate", "reset", "store_loss")
     ),
+    "only what goes on for an operation can be paused until its time is up": (
+        lambda step, moment, kind: (
+            kind == "paused_for_good"
+            and (step in (END, "sweep_orphan") or (step, moment) == (START, BEFORE))
+        )
+    ),
+    "it has ended by then": lambda step, moment, kind: (
+        kind == "paused_for_good" and step == "settle_operation" and moment != BEFORE
+    ),
     "the run has ended": lambda step, _, kind: (
         step == END and kind in ("operator_cancel", "second_cancel", "worker_death", "terminate")
     ),

@@ -152,7 +152,7 @@ class History:
         elif not tale.count or (tale.cancel_wanted and chance < 0.4):
             await (self.reconcile if chance > 0.9 else self.tick)(tale)
             tale.over = not tale.count and await self.tenant.is_over(tale.id)
-        elif tale.open_runs:
+        elif tale.at_work:
             await self.work(tale)
         else:
             await (self.tick if chance < 0.5 else self.reconcile)(tale)
@@ -225,6 +225,7 @@ class History:
     async def reconcile(self, tale: Tale) -> None:
         """Let the reconciler look once, at everything."""
         before = tale.count, tale.sweep_count
+        await tale.keeper.keep()
         try:
             await tale.reconciler.reconcile(quiet_seconds=0)
             await tale.reconciler.end_survivors(settling_seconds=0)
@@ -237,7 +238,8 @@ class History:
         self, tale: Tale, error: Exception | None = None, only: Pending | None = None
     ) -> None:
         """Let a pending activity take its next step, or meet an error at its gate."""
-        run = tale.run_of(only) if only else self.rng.choice(tale.open_runs)
+        able = [run for run in tale.open_runs if not (tale.paused and run in tale.runs)]
+        run = tale.run_of(only) if only else self.rng.choice(able)
         if run.held and (not run.pending or self.rng.random() < 0.3):
             run.flush()
             return

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tests.sim.history import History
 
 Verdicts = Iterator[tuple[str, bool]]
-LETHAL = {"fails_for_good", "deadline", "terminate", "clock_jump", "time_up"}
-LATE = {"clock_jump", "time_up"}
+LETHAL = {"fails_for_good", "deadline", "terminate", "clock_jump", "time_up", "paused_for_good"}
+LATE = {"clock_jump", "time_up", "paused_for_good"}
 MOVES = {
     "pending": ("running", "failed"),
     "running": ("completed", "failed", "undone"),
@@ -106,7 +106,7 @@ def _of_events(found: Evidence) -> Verdicts:
     yield "it was told to turn round", _rises(PHASES.index(m["phase"]) for m in moments)
     yield (
         "its end was not told once",
-        [m["done"] for m in moments] == [False] * (len(moments) - 1) + [True],
+        _ends_once(moments),
     )
     yield "its end was told otherwise", moments[-1]["status"] == row.status
     yield "progress is not what the steps say", all(map(_is_derived, moments))
@@ -117,6 +117,13 @@ def _of_events(found: Evidence) -> Verdicts:
     )
     back = [move for a, b in pairwise(moments) for move in _backward(a, b)]
     yield f"a step went back: {back}", not back
+
+
+def _ends_once(moments: Sequence[Moment]) -> bool:
+    """Say whether the end was told once, and after it the end of each orphan."""
+    ends = [moment for moment in moments if moment["done"]]
+    left = [len(moment["orphans"]) for moment in ends]
+    return list(moments[-len(ends) :]) == ends and left == list(range(left[0], -1, -1))
 
 
 def _is_derived(moment: Moment) -> bool:
@@ -199,7 +206,7 @@ def _of_cause(tale: Tale, found: Evidence) -> Verdicts:
     said = tale.runs[-1].ending if tale.runs else None
     apart = one and completed and not tale.cancelled and said and "fail" in said
     yield "the run failed and the row completed", not apart
-    orphans = found.moments[-1]["orphans"]
+    orphans = [orphan for moment in found.moments for orphan in moment["orphans"]]
     swept = list(found.actions).count("operations.orphans_swept")
     yield "orphans without a cause", not orphans or bool(struck & LATE)
     yield "orphans were not swept once", swept == bool(orphans)

@@ -265,12 +265,21 @@ async def clock_jump(history: "History", tale: Tale, __: random.Random) -> Struc
 
 async def time_up(history: "History", tale: Tale, rng: random.Random) -> Struck:
     """The operation's time is up: to go forward, or in all."""
-    hours = rng.choice((2, 3))
+    hours = 3 if tale.paused else rng.choice((2, 3))
     tale.tell(f"{hours} hours of its time are gone")
     tale.repairs_expected["operations.deadline_passed"] = 1
     for _ in range(hours):
         await history.stage.age_deadlines(tale.id)
     return []
+
+
+async def paused_for_good(history: "History", tale: Tale, rng: random.Random) -> Struck:
+    """An operator pauses the run and forgets it, until the operation's time is up."""
+    if not tale.running or tale.paused or not await history.tenant.is_live(tale.id):
+        return None
+    tale.tell("the run is paused, and forgotten")
+    tale.paused = True
+    return await time_up(history, tale, rng)
 
 
 MISHAPS: Sequence[Mishap] = (
@@ -292,6 +301,7 @@ MISHAPS: Sequence[Mishap] = (
     reconciler,
     clock_jump,
     time_up,
+    paused_for_good,
 )
 OPENERS: Sequence[Mishap] = (fails_for_good, deadline, cancel, operator_cancel, terminate)
 """What sends an operation back."""

@@ -19,6 +19,7 @@ from activities import ownership, provisioning
 from activities.operations import Operations, Settlement
 from activities.ownership import Ownership
 from activities.refusals import refusing
+from api.deadlines import DeadlineKeeper
 from api.reconcile import Reconciler
 from api.relay import Relay, launch_of
 from cks.db import claims, endings, events, idempotency, operations, steps
@@ -74,16 +75,18 @@ async def wait_once(work: Any) -> None:
     await asyncio.shield(asyncio.create_task(work))
 
 
-async def leave_the_others(stage: Sequence[saga.Step], act: Any) -> None:
+async def leave_the_others(stage: Sequence[Any], act: Any, at_once: int = 0) -> None:
     """Go on, or back, as soon as one step of a stage has failed."""
+    del at_once
     tasks = [asyncio.create_task(act(step)) for step in stage]
     done, _ = await workflow.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     for task in done:
         task.result()
 
 
-async def go_on_when_cancelled(stage: Sequence[saga.Step], act: Any) -> None:
+async def go_on_when_cancelled(stage: Sequence[Any], act: Any, at_once: int = 0) -> None:
     """Wait for the steps, whoever cancels; what they say of it comes too late."""
+    del at_once
     tasks = [asyncio.create_task(act(step)) for step in stage]
 
     async def all_of_them() -> None:
@@ -229,6 +232,11 @@ SABOTAGES: dict[str, tuple[Sabotage, int]] = {
     ),
     "a step's budget never ends": (replacing(steps, "note_failure", note_and_forget), 53),
     "what is left is not told": (replacing(steps, "may_be_left", never), 15),
+    "the deadline is the run's alone": (replacing(DeadlineKeeper, "keep", nothing_soon), 0),
+    "a run may outlive its operation": (
+        replacing(Reconciler, "end_survivors", nothing_soon),
+        0,
+    ),
     "a sweep's end is not noted": (replacing(endings, "note_swept", nothing_soon), 15),
     "steps are not told to be undone": (replacing(steps, "undo", nothing_soon), 2),
     "the reconciler starts what was started before": (

@@ -11,6 +11,7 @@ from activities.ownership import Ownership
 from activities.provisioning import Provisioning
 from activities.steps import Pace, Steps
 from activities.sweeping import Sweeping
+from api.deadlines import DeadlineKeeper
 from api.reconcile import Reconciler
 from api.relay import Relay
 from api.sweeps import sweep_id
@@ -52,7 +53,7 @@ class Tale:
         self.cancel_wanted = self.cancel_due = self.operator_cancelled = False
         self.away = 0
         self.hesitates = self.dying = False
-        self.start_lost = self.hasty = self.over = False
+        self.start_lost = self.hasty = self.over = self.paused = False
         self.struck: list[str] = []
         self.repairs_expected = dict.fromkeys(REPAIRS, 0)
 
@@ -68,6 +69,7 @@ class Tale:
         dispatch = DispatchOfOne(stage.dispatch, self.id)
         self.relay = Relay(stage.database, dispatch, self)
         self.reconciler = Reconciler(stage.database, dispatch, self)
+        self.keeper = DeadlineKeeper(stage.database, dispatch)
 
     async def start(self, launch: Launch, *, again: bool) -> None:
         late = self._absent()
@@ -130,6 +132,11 @@ class Tale:
     @property
     def open_runs(self) -> list[Execution]:
         return [run for runs in (self.runs, self.sweeps) for run in runs[-1:] if not run.closed]
+
+    @property
+    def at_work(self) -> bool:
+        """Say whether an open run may move."""
+        return bool(self.open_runs) and not (self.paused and self.running)
 
     @property
     def front(self) -> list[Execution]:

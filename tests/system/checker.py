@@ -118,7 +118,9 @@ def _of_events(found: Findings) -> Verdicts:
     yield "told 100 is not completed", hundred
     yield "it was told to turn round", _rises(PHASES.index(event["phase"]) for event in told)
     ends = [event["done"] for event in told]
-    yield "its end was not told once", ends == [False] * (len(told) - 1) + [True]
+    left = [len(event["orphans"]) for event in told if event["done"]]
+    told_once = _rises(ends) and left == list(range(len(left) - 1, -1, -1))
+    yield "its end was not told once", told_once
     yield "its end was told otherwise", told[-1]["status"] == found.operation["status"]
     yield "progress is not what the steps say", all(map(_is_derived, told))
     deadlines = [_instant(event["deadline_at"]) for event in told if event["deadline_at"]]

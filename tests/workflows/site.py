@@ -13,6 +13,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHandle
 
+from api.deadlines import DeadlineKeeper
 from api.reconcile import Reconciler
 from api.relay import Relay
 from cks.db import clusters, endings, events, operations
@@ -70,6 +71,7 @@ class Site:
     desk: OperatorDesk
     relay: Relay
     reconciler: Reconciler
+    keeper: DeadlineKeeper
     temporal: Client
     engine: Temporal
     caller: Caller
@@ -209,7 +211,10 @@ async def site(
             relay = Relay(database, dispatch, engine)
             reconciler = Reconciler(database, dispatch, engine)
             allowance = given.allowance
-            yield Site(database, desk, relay, reconciler, temporal, engine, caller, allowance)
+            keeper = DeadlineKeeper(database, dispatch)
+            yield Site(
+                database, desk, relay, reconciler, keeper, temporal, engine, caller, allowance
+            )
     finally:
         await desk.clear_faults()
         for resource in (cloud, desk, dispatch, database):

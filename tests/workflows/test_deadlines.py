@@ -1,20 +1,22 @@
 """No operation waits for ever: not for a cloud that hangs, nor for workers that are missing."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from cks.db import clusters
+from cks.db import clusters, operations
 from cks.db.models.operations import Operation
 from cks.db.tenants import Founded
 from cks.domain.operations import OperationStatus
-from cks.domain.refusals import NotBuiltYet
+from cks.domain.refusals import QuotaExceeded
 from cks.providers.simulated.wire import Call, FaultKind
 from tests.conftest import Urls
-from tests.workflows.site import Rows, Site, site
+from tests.workflows.site import SECONDS, Rows, Site, site
 
 OFTEN = 1000
 UNDO_SECONDS = 2.0
@@ -103,20 +105,48 @@ async def test_a_cancelled_operation_stays_cancelled_with_its_orphans(hurried: S
     await hurried.swept(operation)
 
 
-async def test_a_failed_cluster_is_not_deleted_before_its_orphans_are(hurried: Site) -> None:
+async def test_a_failed_cluster_is_deleted_and_its_orphans_are_still_swept(hurried: Site) -> None:
     operation = await hurried.order()
     await hurried.fault(operation, Call.ENSURE_CONTROL_PLANE, FaultKind.ERROR, OFTEN)
     await hurried.fault(operation, Call.DELETE_NETWORK, FaultKind.HANG, OFTEN)
     await hurried.ended(operation)
-    tenant_id, cluster_id = hurried.caller.tenant_id, operation.resource_id
-    with pytest.raises(NotBuiltYet, match="still being removed"):
-        async with hurried.database.begin(tenant_id) as session:
-            await clusters.forget(session, hurried.caller, cluster_id)
+    async with hurried.database.begin(hurried.caller.tenant_id) as session:
+        done = await clusters.forget(session, hurried.caller, operation.resource_id)
+    assert done.status is OperationStatus.COMPLETED
+    await hurried.desk.clear_faults()
+    async with asyncio.timeout(SECONDS):
+        while await hurried.kinds_alive(operation):
+            await hurried.reconciler.reconcile()
+            await asyncio.sleep(0.1)
+
+
+async def test_what_a_creation_left_counts_against_the_quota(
+    hurried: Site, owner: AsyncEngine
+) -> None:
+    operation = await hurried.order()
+    await hurried.fault(operation, Call.ENSURE_CONTROL_PLANE, FaultKind.ERROR, OFTEN)
+    await hurried.fault(operation, Call.DELETE_NETWORK, FaultKind.HANG, OFTEN)
+    await hurried.ended(operation)
+    tenant = {"tenant": hurried.caller.tenant_id}
+    one = "UPDATE quotas SET maximum = 1 WHERE quota = 'clusters' AND tenant_id = :tenant"
+    async with owner.begin() as connection:
+        await connection.execute(sa.text(one), tenant)
+    with pytest.raises(QuotaExceeded):
+        await hurried.order()
     await hurried.desk.clear_faults()
     await hurried.swept(operation)
-    async with hurried.database.begin(tenant_id) as session:
-        done = await clusters.forget(session, hurried.caller, cluster_id)
-    assert done.status is OperationStatus.COMPLETED
+    assert await hurried.order()
+
+
+async def test_a_row_that_somebody_holds_is_let_alone_and_met_again(ours: Site) -> None:
+    operation = await ours.order()
+    await expire(ours, operation, timedelta(seconds=3))
+    async with ours.database.begin(ours.caller.tenant_id) as session:
+        await operations.lock(session, operation.id)
+        await ours.keeper.keep()
+    assert (await ours.rows(operation)).operation.status is OperationStatus.PENDING
+    await ours.keeper.keep()
+    assert (await ours.rows(operation)).operation.status is OperationStatus.FAILED
 
 
 async def test_the_way_forward_ends_in_time_for_the_undo(
@@ -145,7 +175,7 @@ async def test_a_step_that_comes_too_late_is_not_begun(
 async def test_what_no_worker_took_in_time_has_failed_and_made_nothing(ours: Site) -> None:
     operation = await ours.order()
     await expire(ours, operation, timedelta(seconds=3))
-    await ours.reconciler.reconcile()
+    await ours.keeper.keep()
     rows = await ours.rows(operation)
     assert (rows.operation.failure or {})["code"] == "deadline_exceeded"
     assert in_time(rows)
@@ -160,7 +190,7 @@ async def test_what_nobody_ends_is_ended_by_the_reconciler_and_swept(ours: Site)
     await ours.relay.relay()
     await ours.until_asked(operation, Call.ENSURE_CONTROL_PLANE)
     await expire(ours, operation, timedelta(seconds=3))
-    await ours.reconciler.reconcile()
+    await ours.keeper.keep()
     rows = await ours.rows(operation)
     assert rows.operation.status is OperationStatus.FAILED
     assert in_time(rows)
@@ -179,7 +209,7 @@ async def test_a_run_whose_operation_was_ended_over_its_head_ends_too(ours: Site
     await ours.relay.relay()
     await ours.until_asked(operation, Call.DELETE_NETWORK)
     await expire(ours, operation, timedelta(seconds=3))
-    await ours.reconciler.reconcile()
+    await ours.keeper.keep()
     await ours.desk.clear_faults()
     rows = await ours.ended(operation)
     assert said_at_last(rows) == ["network"]
@@ -191,5 +221,5 @@ async def test_a_run_whose_operation_was_ended_over_its_head_ends_too(ours: Site
 async def test_an_operation_with_time_left_is_let_alone(ours: Site) -> None:
     operation = await ours.order()
     await expire(ours, operation, timedelta(minutes=1))
-    await ours.reconciler.reconcile()
+    await ours.keeper.keep()
     assert (await ours.rows(operation)).operation.status is OperationStatus.PENDING

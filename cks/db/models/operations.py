@@ -41,6 +41,11 @@ CLAIM_SLOTS = sa.Sequence("claim_slots")
 """Where a shared claim's slot ``[n, n+1)`` comes from; an exclusive one's is ``(,)``."""
 
 
+FORWARD = sa.text("now() + interval '2 hours'")
+DEADLINE = sa.text("now() + interval '3 hours'")
+"""For what a version before deadlines accepts while this one is there already."""
+
+
 class Xid8(sa.types.UserDefinedType[int]):
     """A transaction's number, which SQLAlchemy does not know by itself."""
 
@@ -72,7 +77,7 @@ class Operation(TenantOwned, Base):
         ),
         sa.Index(
             "operations_settled",
-            "updated_at",
+            "completed_at",
             postgresql_where=sa.text(
                 "status IN ('completed', 'failed', 'cancelled') AND dispatched_at IS NOT NULL"
             ),
@@ -118,15 +123,15 @@ class Operation(TenantOwned, Base):
     failure: Mapped[Document | None]
     token_id: Mapped[UUID | None]
     request_id: Mapped[Str64 | None]
-    forward_until: Mapped[datetime | None]
-    deadline_at: Mapped[datetime | None]
+    forward_until: Mapped[datetime | None] = mapped_column(server_default=FORWARD)
+    deadline_at: Mapped[datetime | None] = mapped_column(server_default=DEADLINE)
 
 
 class OperationStep(Base):
     """A step of the declared plan.  ``fraction`` is the part of it that is done, 0 to 1.
 
     ``undone_at``: when nothing was left of it any more.  ``orphaned_at``: when the operation
-    ended without that; it is an orphan until ``undone_at``.
+    ended without that; it is an orphan until ``undone_at``.  ``attempt`` counts under ``fence``.
     """
 
     __tablename__ = "operation_steps"
@@ -155,6 +160,7 @@ class OperationStep(Base):
     failing_since: Mapped[datetime | None]
     last_error: Mapped[str | None]
     resource_id: Mapped[UUID | None]
+    fence: Mapped[Big | None]
     undone_at: Mapped[datetime | None]
     orphaned_at: Mapped[datetime | None]
 
