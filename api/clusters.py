@@ -136,7 +136,7 @@ async def get_cluster(call: Call[None, Query]) -> Reply:
 
 
 async def delete_cluster(call: Call[None, DeleteQuery]) -> Reply:
-    """Delete a failed cluster, which holds nothing: the operation is complete at once."""
+    """Delete a failed cluster: the operation is complete at once."""
     _refuse_plan(call.request)
     wanted = id_or_name_in(call.request, "cluster_id")
     etag = call.request.headers.get("If-Match")

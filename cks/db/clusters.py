@@ -257,7 +257,7 @@ async def forget(session: AsyncSession, caller: Caller, wanted: UUID | str) -> O
     await claims.hold_alone(session, operation, cluster.id)
     cluster = await find(session, cluster.id, locked=True)
     if cluster.status is not ClusterStatus.FAILED:
-        raise NotBuiltYet("Only a failed cluster, which holds nothing, can be deleted yet.")
+        raise NotBuiltYet("Only a failed cluster can be deleted yet.")
     await session.delete(cluster)
     await session.flush()
     await endings.conclude(session, operation)

@@ -175,3 +175,50 @@ async def test_the_seeds_columns_are_there(owner: AsyncEngine, table: str) -> No
 
 async def test_the_catalogue_of_permissions_is_what_the_rules_know(urls: Urls) -> None:
     assert await lines(urls.owner, "SELECT name FROM rbac_permissions") == set(PERMISSIONS)
+
+
+BEFORE_DEADLINES = """
+INSERT INTO tenants (id, name) VALUES ('00000000-0000-0000-0000-00000000000a', 'acme');
+INSERT INTO operations (id, tenant_id, type, status, resource_type, resource_id, ending, error,
+                        runnable_at, completed_at)
+SELECT CAST('00000000-0000-0000-0000-00000000000' || n AS uuid),
+       '00000000-0000-0000-0000-00000000000a', 'cluster.create', status, 'cluster',
+       gen_random_uuid(), ending, error, now(), done
+  FROM (VALUES (1, 'running', NULL, NULL, NULL),
+               (2, 'running', 'failed', 'It broke; all that was made is undone.', NULL),
+               (3, 'failed', 'failed', 'It broke; all that was made is undone.', now())
+       ) AS o (n, status, ending, error, done)
+"""
+DEADLINES = """
+SELECT concat_ws(' ', right(id::text, 1), extract(hour FROM forward_until - now()),
+                 extract(hour FROM deadline_at - now()), error) FROM operations
+"""
+ACCEPTED_BY_THE_VERSION_BEFORE = """
+INSERT INTO operations (tenant_id, type, resource_type, resource_id, runnable_at)
+VALUES ('00000000-0000-0000-0000-00000000000a', 'cluster.create', 'cluster', gen_random_uuid(),
+        now())
+"""
+
+
+async def test_what_is_under_way_gets_a_deadline_and_what_has_ended_stays(empty: str) -> None:
+    await migrate.upgrade(empty, "0007")
+    await execute(empty, *BEFORE_DEADLINES.split(";\n"))
+    await migrate.upgrade(empty)
+    told = sorted(await lines(empty, DEADLINES))
+    assert [line.split(" ", 1)[0] for line in told] == ["1", "2", "3"]
+    assert told[1].endswith("It broke.")
+    assert told[2] == "3 It broke; all that was made is undone."
+    await execute(empty, ACCEPTED_BY_THE_VERSION_BEFORE)
+    due = "SELECT count(*)::text FROM operations WHERE deadline_at > now() + interval '50 minutes'"
+    assert await lines(empty, due) == {"3"}
+
+
+async def test_a_deadline_never_moves_away(empty: str) -> None:
+    await migrate.upgrade(empty, "0007")
+    await execute(empty, *BEFORE_DEADLINES.split(";\n"))
+    await migrate.upgrade(empty)
+    move = "UPDATE operations SET deadline_at = {} WHERE status = 'running'"
+    for wrong in ("deadline_at + interval '1 second'", "NULL, forward_until = NULL"):
+        with pytest.raises(NotDone, match="never moves away"):
+            await execute(empty, move.format(wrong))
+    await execute(empty, move.format("deadline_at - interval '1 second'"))
