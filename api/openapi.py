@@ -41,7 +41,7 @@ Shape = Mapping[str, Any]
 
 NOTES = {
     "create_cluster": "The cluster is there at once, `pending`; the answer is the operation that "
-    "makes it `running`. If that fails, the cluster is `failed` and holds nothing but its `orphans`.",
+    "makes it `running`. If that fails, the cluster is `failed` and holds nothing but `orphans`.",
     "delete_cluster": "Only a cluster that has `failed` can be deleted yet: its operation is "
     "complete at once, and its name is free. For any other the answer is 501.",
     "get_operation": "Answers at once; with `wait`, when the operation is done or the time is up.",

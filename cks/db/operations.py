@@ -162,9 +162,13 @@ async def emails_of(session: AsyncSession, users: set[UUID]) -> dict[UUID, str]:
 
 
 async def take(session: AsyncSession, operation: Operation) -> None:
-    """Begin: a run has taken the operation and will act."""
+    """Begin: a run has taken the operation and will act.
+
+    So it was started, also where whoever did so could not write that down.
+    """
     operation.status = OperationStatus.RUNNING
     operation.started_at = await clock(session)
+    operation.dispatched_at = operation.dispatched_at or operation.started_at
 
 
 async def clock(session: AsyncSession) -> datetime:
