@@ -162,13 +162,9 @@ async def emails_of(session: AsyncSession, users: set[UUID]) -> dict[UUID, str]:
 
 
 async def take(session: AsyncSession, operation: Operation) -> None:
-    """Begin: a run has taken the operation and will act.
-
-    So it was started, also where whoever did so could not write that down.
-    """
+    """Begin: a run has taken the operation and will act."""
     operation.status = OperationStatus.RUNNING
     operation.started_at = await clock(session)
-    operation.dispatched_at = operation.dispatched_at or operation.started_at
 
 
 async def clock(session: AsyncSession) -> datetime:
@@ -215,8 +211,12 @@ async def turn_back(session: AsyncSession, operation: Operation, reason: Reason)
 
 
 async def settle(session: AsyncSession, operation: Operation) -> None:
-    """Give the operation its terminal status, and back what it held."""
+    """Give the operation its terminal status, and back what it held.
+
+    Whoever started its run may not have lived to write that down: from now on it is looked for.
+    """
     now = await clock(session)
+    operation.dispatched_at = operation.dispatched_at or now
     operation.status = OperationStatus(operation.ending or OperationStatus.COMPLETED)
     operation.completed_at = now
     if operation.ending is None:

@@ -265,7 +265,7 @@ async def clock_jump(history: "History", tale: Tale, __: random.Random) -> Struc
 
 async def time_up(history: "History", tale: Tale, rng: random.Random) -> Struck:
     """The operation's time is up: to go forward, or in all."""
-    hours = 3 if tale.paused else rng.choice((2, 3))
+    hours = 4 if tale.paused else rng.choice((2, 4))
     tale.tell(f"{hours} hours of its time are gone")
     tale.repairs_expected["operations.deadline_passed"] = 1
     for _ in range(hours):
