@@ -9,7 +9,7 @@ from tests.sim.sabotages import SABOTAGES, Sabotage
 from tests.sim.shrinking import shrink
 from tests.sim.stage import Stage, stage
 
-SEEDS = 150
+SEEDS = 100
 AT_MOST = 12
 """Histories that may pass before a sabotage is noticed, from its own first seed on."""
 

@@ -20,7 +20,11 @@ from tests.workflows.site import SECONDS, Rows, Site, site
 
 OFTEN = 1000
 UNDO_SECONDS = 2.0
-UNDOS = (Call.DELETE_NODE_POOL, Call.DELETE_CONTROL_PLANE, Call.DELETE_NETWORK)
+UNDOS = (
+    pytest.param(Call.DELETE_NODE_POOL, marks=pytest.mark.trial),
+    pytest.param(Call.DELETE_CONTROL_PLANE, marks=pytest.mark.trial),
+    Call.DELETE_NETWORK,
+)
 AT_ONCE = 1e9
 """A pace at which the way forward takes no time at all."""
 

@@ -98,7 +98,13 @@ async def reset_to_its_beginning(left: Left) -> None:
     await reset(left.ours, left.workflow_id, (await left.run()).id, 0)
 
 
-@pytest.mark.parametrize("befalls", [terminated, cancelled, reset_to_its_beginning])
+SELDOM = [
+    pytest.param(befalls, marks=pytest.mark.trial)
+    for befalls in (cancelled, reset_to_its_beginning)
+]
+
+
+@pytest.mark.parametrize("befalls", [terminated, *SELDOM])
 async def test_a_sweep_goes_on_in_another_run_when_it_is(
     left: Left, befalls: Callable[[Left], Awaitable[None]]
 ) -> None:
@@ -124,6 +130,7 @@ async def test_asking_for_a_sweep_again_starts_no_second_one(left: Left) -> None
     await left.gone()
 
 
+@pytest.mark.trial
 async def test_a_paused_sweep_is_let_alone_and_goes_on_when_unpaused(left: Left) -> None:
     service, namespace = left.ours.temporal.workflow_service, left.ours.temporal.namespace
     names = {"namespace": namespace, "workflow_id": left.workflow_id, "reason": "a closer look"}
