@@ -29,7 +29,7 @@ from tests.sim.tenant import Order, Tenant, some_order
 
 MOST_MOVES = 450
 MOST_GATES = 60
-MOST_PUSHES = 6
+MOST_PUSHES = 8
 AIMED = 7
 """Of ten histories."""
 SHAPES = ("one", "one", "one", "one", "two", "again")
