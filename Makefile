@@ -14,10 +14,11 @@ dev: $(INSTALLED) ## Run everything on this machine; Ctrl-C stops it (docs/devel
 	@exec $(BIN)/python -m cks.dev
 
 test: $(INSTALLED) ## Run the tests; cks/domain and workflows must be covered to the last branch
-	@$(BIN)/pytest --ignore=tests/sim --cov --cov-report=term:skip-covered
+	@$(BIN)/pytest --quiet tests/sim & histories=$$!; \
+		$(BIN)/pytest --ignore=tests/sim --cov --cov-report=term:skip-covered; tests=$$?; \
+		wait $$histories && exit $$tests
 	@told=$$($(BIN)/coverage report --include='cks/domain/*,workflows/*' --fail-under=100) \
 		|| { echo "$$told"; echo 'cks/domain and workflows are not covered to the last branch.'; exit 1; }
-	@$(BIN)/pytest tests/sim
 
 trial: $(INSTALLED) ## Play thousands of histories by seed, and examine the trials by sabotage
 	@$(BIN)/pytest -m trial

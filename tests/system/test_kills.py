@@ -5,7 +5,7 @@ import pytest
 from tests.stack import PROGRAMS
 from tests.system.outside import Body, Outside
 
-SELDOM = [pytest.param(name, marks=pytest.mark.trial) for name in ("simulator", "temporal")]
+pytestmark = pytest.mark.trial
 SEVERAL = [("worker", "temporal"), ("api", "postgres"), tuple(PROGRAMS)]
 
 
@@ -15,7 +15,7 @@ async def completes(outside: Outside, operation: Body) -> None:
     assert (await outside.ended(operation))["status"] == "completed"
 
 
-@pytest.mark.parametrize("program", ["worker", *SELDOM])
+@pytest.mark.parametrize("program", ["worker", "simulator", "temporal"])
 async def test_a_run_goes_on_soon_after_a_program_was_killed(
     outside: Outside, program: str
 ) -> None:
@@ -38,7 +38,6 @@ async def test_the_database_may_die_and_is_found_again(outside: Outside) -> None
     await completes(outside, operation)
 
 
-@pytest.mark.trial
 @pytest.mark.parametrize("programs", SEVERAL, ids="+".join)
 async def test_a_run_goes_on_soon_after_several_were_killed_at_once(
     outside: Outside, programs: tuple[str, ...]
