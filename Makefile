@@ -15,7 +15,7 @@ dev: $(INSTALLED) ## Run everything on this machine; Ctrl-C stops it (docs/devel
 
 test: $(INSTALLED) ## Run the tests; cks/domain and workflows must be covered to the last branch
 	@$(BIN)/pytest --quiet tests/sim & histories=$$!; \
-		$(BIN)/pytest --ignore=tests/sim --cov --cov-report=term:skip-covered; tests=$$?; \
+		$(BIN)/pytest --ignore=tests/sim --numprocesses=2 --dist=worksteal --cov --cov-report=term:skip-covered; tests=$$?; \
 		wait $$histories && exit $$tests
 	@told=$$($(BIN)/coverage report --include='cks/domain/*,workflows/*' --fail-under=100) \
 		|| { echo "$$told"; echo 'cks/domain and workflows are not covered to the last branch.'; exit 1; }

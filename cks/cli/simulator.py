@@ -6,12 +6,12 @@ from typing import TypeVar
 from uuid import UUID
 
 import click
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from cks import settings
 from cks.providers.base import Unavailable
 from cks.providers.simulated.client import OperatorDesk
-from cks.providers.simulated.wire import Call, FaultKind, FaultOrder
+from cks.providers.simulated.wire import Call, FaultKind, FaultOrder, form
 
 Answer = TypeVar("Answer")
 
@@ -22,9 +22,10 @@ def simulator() -> None:
 
 
 @simulator.command()
-def ledger() -> None:
+@click.option("--cluster", type=click.UUID, help="Only what is about this cluster.")
+def ledger(cluster: UUID | None) -> None:
     """Print every call that the cloud received, and what lives in it now."""
-    _print(_ask(OperatorDesk.ledger))
+    _print(_ask(lambda desk: desk.ledger(cluster)))
 
 
 @simulator.group()
@@ -87,7 +88,7 @@ def _ask(question: Callable[[OperatorDesk], Awaitable[Answer]]) -> Answer:
 
 
 def _print(answer: object) -> None:
-    click.echo(TypeAdapter[object](type(answer)).dump_json(answer, indent=1))
+    click.echo(form(type(answer)).dump_json(answer, indent=1))
 
 
 def _first(error: ValidationError) -> str:

@@ -9,7 +9,6 @@ import re
 import secrets
 from dataclasses import dataclass
 from uuid import UUID
-from zoneinfo import available_timezones
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -23,6 +22,7 @@ from cks.db.models.users import User, UserToken
 from cks.db.owner import NotDone, constraint_of, owning
 from cks.domain import tokens
 from cks.domain.access import ADMIN, ROLES
+from cks.domain.instants import zones
 from cks.domain.quotas import DEFAULTS
 
 SECRET_BITS = 192
@@ -150,7 +150,7 @@ async def list_users(url: str, tenant: str) -> list[UserLine]:
 def _check(wish: NewTenant) -> None:
     if not 1 <= len(wish.name.strip()) <= Tenant.name.type.length:
         raise NotDone("A tenant's name has 1 to 128 characters.")
-    if wish.timezone not in available_timezones():
+    if wish.timezone not in zones():
         raise NotDone(f"{wish.timezone} is no time zone; use a name such as Europe/Berlin.")
     if not CURRENCY.fullmatch(wish.currency):
         raise NotDone(f"{wish.currency} is no currency; use an ISO 4217 code such as EUR.")

@@ -1,6 +1,8 @@
-"""Instants as text."""
+"""Instants as text, and the zones in which people count them."""
 
 from datetime import UTC, datetime
+from functools import cache
+from zoneinfo import available_timezones
 
 
 def rfc3339(at: datetime) -> str:
@@ -10,3 +12,9 @@ def rfc3339(at: datetime) -> str:
 
 def rfc3339_or_none(at: datetime | None) -> str | None:
     return rfc3339(at) if at else None
+
+
+@cache
+def zones() -> frozenset[str]:
+    """Return the names of the time zones that there are (IANA's); the files are read once."""
+    return frozenset(available_timezones())

@@ -5,9 +5,11 @@ from itertools import pairwise
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import pytest
+
 from cks.providers.base import State
 from cks.providers.simulated.client import OperatorDesk, SimulatedCloud
-from cks.providers.simulated.wire import Call, Kind
+from cks.providers.simulated.wire import Call, Kind, Ledger
 from tests.providers.orders import (
     VERSION,
     addons,
@@ -99,3 +101,19 @@ async def test_gives_the_same_answer_twice(
     first, second = await desk.ledger(), await desk.ledger()
     assert first.calls == second.calls
     assert [thing.id for thing in first.resources] == [thing.id for thing in second.resources]
+
+
+async def test_tells_of_one_cluster_alone_where_asked(
+    cloud: SimulatedCloud, desk: OperatorDesk, cluster_id: UUID
+) -> None:
+    for ordered in (cluster_id, uuid4()):
+        await raise_control_plane(cloud, ordered)
+    whole, ours = await desk.ledger(), await desk.ledger(cluster_id)
+    assert ours.calls == [call for call in whole.calls if call.cluster_id == cluster_id]
+    assert [thing.kind for thing in ours.resources] == [Kind.NETWORK, Kind.CONTROL_PLANE]
+    assert (len(whole.calls), len(whole.resources)) == (2 * len(ours.calls), 4)
+
+
+async def test_a_ledger_of_no_cluster_is_refused(desk: OperatorDesk) -> None:
+    with pytest.raises(ValueError, match="must be a UUID"):
+        await desk._line.ask("GET", "/ledger?cluster=prod", Ledger)

@@ -34,6 +34,8 @@ async def test_the_ledger_is_printed_as_json(
     assert [
         (thing["kind"], thing["id"], thing["cluster_id"]) for thing in printed["resources"]
     ] == [("network", str(cluster_id), str(cluster_id))]
+    elsewhere = json.loads((await say(url, "ledger", "--cluster", str(uuid4()))).stdout)
+    assert elsewhere == {"calls": [], "resources": []}
 
 
 async def test_a_fault_is_ordered_listed_and_cleared(

@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import cast
 from uuid import UUID
 
-from pydantic import TypeAdapter
-
 from cks.providers.base import Observed, Unavailable
 from cks.providers.simulated import client
 from cks.providers.simulated.client import SimulatedCloud
 from cks.providers.simulated.cloud import Cloud, Refused, Terms, door
 from cks.providers.simulated.pace import Pace
 from cks.providers.simulated.storage import Resource, Storage
-from cks.providers.simulated.wire import Call, Code, Kind, Wish
+from cks.providers.simulated.wire import Call, Code, Kind, Wish, form
 from tests.sim.gates import ATTEMPT, DONE, gate
 
 CONFLICT = 409
@@ -91,9 +89,8 @@ class FarSide(SimulatedCloud):
         refused = self._carry_out(call, known, fence)
         await gate(f"{call}{DONE}")
         if refused:
-            answer = TypeAdapter(client.Refusal).dump_json(
-                client.Refusal(refused.code, refused.message)
-            )
+            refusal = client.Refusal(refused.code, refused.message)
+            answer = form(client.Refusal).dump_json(refusal)
             raise client._refusal(CONFLICT, answer)
 
     def _carry_out(self, call: Call, wish: Wish, fence: int) -> Refused | None:

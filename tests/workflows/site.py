@@ -107,10 +107,11 @@ class Site:
         async with asyncio.timeout(SECONDS):
             while True:
                 await self.relay.relay()
-                rows = await self.rows(operation)
                 latest = await self.engine.latest_run(operation.workflow_id or "")
-                if rows.operation.completed_at and (latest is None or latest.closed):
-                    return rows
+                if latest is None or latest.closed:
+                    rows = await self.rows(operation)
+                    if rows.operation.completed_at:
+                        return rows
                 await asyncio.sleep(0.05)
 
     async def swept(self, operation: Operation) -> Rows:
@@ -146,15 +147,13 @@ class Site:
 
     async def kinds_alive(self, operation: Operation) -> list[str]:
         """Return the kind of each thing of the cluster that lives in the cloud."""
-        ledger = await self.desk.ledger()
-        found = [r for r in ledger.resources if r.cluster_id == operation.resource_id]
-        return sorted(record.kind for record in found)
+        ledger = await self.desk.ledger(operation.resource_id)
+        return sorted(record.kind for record in ledger.resources)
 
     async def effects(self, operation: Operation, call: Call) -> list[str | None]:
         """Return what came of each call of that name."""
-        calls = (await self.desk.ledger()).calls
-        of_ours = [c for c in calls if (c.cluster_id, c.call) == (operation.resource_id, call)]
-        return [record.effect for record in of_ours]
+        calls = (await self.desk.ledger(operation.resource_id)).calls
+        return [record.effect for record in calls if record.call is call]
 
     async def until(self, happened: Callable[[Rows], bool], operation: Operation) -> None:
         async with asyncio.timeout(SECONDS):
@@ -188,6 +187,62 @@ async def reset(ours: Site, workflow_id: str, run_id: str, task: int) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """A worker at work, its settings, and its way into the database."""
+
+    given: Settings
+    database: Database
+
+
+@asynccontextmanager
+async def crew(
+    urls: Urls,
+    temporal: Client,
+    cloud_url: str,
+    disturbed: Callable[[Provider], Provider] = lambda provider: provider,
+    **settings: Any,
+) -> AsyncIterator[Crew]:
+    """Put a worker to work; ``disturbed`` may wrap what it asks of the cloud."""
+    given = Settings(**{"task_queue": uuid4().hex, "poll_seconds": 0.02, **IMPATIENT, **settings})
+    database = Database(urls.app, given.pool_size)
+    cloud = SimulatedCloud(cloud_url, given.provider_timeout_seconds)
+    try:
+        async with build_worker(temporal, database, disturbed(cloud), given):
+            yield Crew(given, database)
+    finally:
+        await cloud.close()
+        await database.close()
+
+
+@asynccontextmanager
+async def opened(
+    crew: Crew,
+    urls: Urls,
+    temporal: Client,
+    founded: Founded,
+    cloud_url: str,
+    undo_seconds: float | None = None,
+) -> AsyncIterator[Site]:
+    """Open a site at which a crew works; its operations have so long to be undone."""
+    database, given = crew.database, crew.given
+    dispatch, desk = DispatchOfTenant(urls.dispatch, founded.tenant_id), OperatorDesk(cloud_url)
+    engine = Temporal(temporal, given.task_queue)
+    caller = Caller(
+        founded.tenant_id, founded.user_id, "admin@acme.test", uuid4(), uuid4().hex, "", ""
+    )
+    try:
+        relay = Relay(database, dispatch, engine)
+        reconciler = Reconciler(database, dispatch, engine)
+        keeper = DeadlineKeeper(database, dispatch)
+        allowance = Allowance(given.pace, undo_seconds or given.undo_seconds)
+        yield Site(database, desk, relay, reconciler, keeper, temporal, engine, caller, allowance)
+    finally:
+        await desk.clear_faults()
+        await desk.close()
+        await dispatch.close()
+
+
 @asynccontextmanager
 async def site(
     urls: Urls,
@@ -197,25 +252,9 @@ async def site(
     disturbed: Callable[[Provider], Provider] = lambda provider: provider,
     **settings: Any,
 ) -> AsyncIterator[Site]:
-    """Open a site with a worker at work; ``disturbed`` may wrap what it asks of the cloud."""
-    given = Settings(**{"task_queue": uuid4().hex, "poll_seconds": 0.02, **IMPATIENT, **settings})
-    database = Database(urls.app, given.pool_size)
-    dispatch = DispatchOfTenant(urls.dispatch, founded.tenant_id)
-    cloud, desk = SimulatedCloud(cloud_url, given.provider_timeout_seconds), OperatorDesk(cloud_url)
-    engine = Temporal(temporal, given.task_queue)
-    caller = Caller(
-        founded.tenant_id, founded.user_id, "admin@acme.test", uuid4(), uuid4().hex, "", ""
-    )
-    try:
-        async with build_worker(temporal, database, disturbed(cloud), given):
-            relay = Relay(database, dispatch, engine)
-            reconciler = Reconciler(database, dispatch, engine)
-            allowance = given.allowance
-            keeper = DeadlineKeeper(database, dispatch)
-            yield Site(
-                database, desk, relay, reconciler, keeper, temporal, engine, caller, allowance
-            )
-    finally:
-        await desk.clear_faults()
-        for resource in (cloud, desk, dispatch, database):
-            await resource.close()
+    """Open a site with a crew of its own."""
+    async with (
+        crew(urls, temporal, cloud_url, disturbed, **settings) as hands,
+        opened(hands, urls, temporal, founded, cloud_url) as ours,
+    ):
+        yield ours

@@ -16,10 +16,10 @@ from cks.domain.operations import OperationStatus
 from cks.domain.refusals import QuotaExceeded
 from cks.providers.simulated.wire import Call, FaultKind
 from tests.conftest import Urls
-from tests.workflows.site import SECONDS, Rows, Site, site
+from tests.workflows.site import SECONDS, Crew, Rows, Site, opened, site
 
 OFTEN = 1000
-UNDO_SECONDS = 2.0
+UNDO_SECONDS = 4.0
 UNDOS = (
     pytest.param(Call.DELETE_NODE_POOL, marks=pytest.mark.trial),
     pytest.param(Call.DELETE_CONTROL_PLANE, marks=pytest.mark.trial),
@@ -31,13 +31,11 @@ AT_ONCE = 1e9
 
 @pytest.fixture
 async def hurried(
-    urls: Urls, temporal: Client, founded: Founded, cloud_url: str
+    brisk: Crew, urls: Urls, temporal: Client, founded: Founded, cloud_url: str
 ) -> AsyncIterator[Site]:
     """Yield a site whose operations have some seconds to be undone."""
-    async with site(
-        urls, temporal, founded, cloud_url, undo_seconds=UNDO_SECONDS, provider_timeout_seconds=0.5
-    ) as opened:
-        yield opened
+    async with opened(brisk, urls, temporal, founded, cloud_url, UNDO_SECONDS) as ours:
+        yield ours
 
 
 def said_at_last(rows: Rows) -> list[str]:

@@ -21,7 +21,7 @@ from cks.db.tenants import Founded
 from cks.engine import Run
 from cks.providers.simulated.wire import Call, FaultKind
 from tests.conftest import Urls
-from tests.workflows.site import SECONDS, Site, reset, site
+from tests.workflows.site import SECONDS, Crew, Site, opened, reset
 
 OFTEN = 1000
 
@@ -69,11 +69,9 @@ class Left:
 
 @pytest.fixture
 async def left(
-    urls: Urls, temporal: Client, founded: Founded, cloud_url: str
+    brisk: Crew, urls: Urls, temporal: Client, founded: Founded, cloud_url: str
 ) -> AsyncIterator[Left]:
-    async with site(
-        urls, temporal, founded, cloud_url, undo_seconds=0.8, provider_timeout_seconds=0.3
-    ) as ours:
+    async with opened(brisk, urls, temporal, founded, cloud_url, undo_seconds=0.8) as ours:
         operation = await ours.order()
         await ours.fault(operation, Call.ENSURE_CONTROL_PLANE, FaultKind.ERROR, OFTEN)
         await ours.fault(operation, Call.DELETE_NETWORK, FaultKind.HANG, OFTEN)

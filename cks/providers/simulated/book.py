@@ -6,6 +6,7 @@ dies.  What was under way then is lost, as in any cloud.
 """
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
@@ -72,14 +73,18 @@ class Book:
         ).fetchone()
         return int(counted[0])
 
-    def read(self, now: float) -> Ledger:
-        """Return everything as it is now."""
+    def read(self, now: float, cluster_id: UUID | None = None) -> Ledger:
+        """Return everything as it is now, or all of one cluster."""
         self._storage.sweep(now)
-        lines = self._storage.connection.execute("SELECT * FROM calls ORDER BY seq")
-        things = self._storage.all()
+        query = "SELECT * FROM calls WHERE cluster_id = ?1 OR ?1 IS NULL ORDER BY seq"
+        lines = self._storage.connection.execute(query, (cluster_id,))
+        things = self._storage.of_cluster(cluster_id) if cluster_id else self._storage.all()
+        nodes = defaultdict[UUID | None, list[Resource]](list)
+        for thing in things:
+            nodes[thing.pool_id].append(thing)
         return Ledger(
             [_call_record(line) for line in lines],
-            [_resource_record(thing, things, now) for thing in things],
+            [_resource_record(thing, nodes.get(thing.id, []), now) for thing in things],
         )
 
 
@@ -97,14 +102,15 @@ def _call_record(line: sqlite3.Row) -> CallRecord:
     )
 
 
-def _resource_record(thing: Resource, things: Sequence[Resource], now: float) -> ResourceRecord:
+def _resource_record(thing: Resource, nodes: Sequence[Resource], now: float) -> ResourceRecord:
+    """Return how a thing looks now; ``nodes`` are a pool's."""
     pooled = thing.kind is Kind.NODE_POOL
-    ready_at = max((n.ready_at for n in things if n.pool_id == thing.id), default=thing.ready_at)
+    ready_at = max((node.ready_at for node in nodes), default=thing.ready_at)
     return ResourceRecord(
         kind=thing.kind,
         id=thing.id,
         cluster_id=thing.cluster_id,
-        state=observe_pool(thing, things, now).state if pooled else thing.state(now),
+        state=observe_pool(thing, nodes, now).state if pooled else thing.state(now),
         created_at=_instant(thing.created_at),
         ready_at=_instant(ready_at),
         pool_id=thing.pool_id,

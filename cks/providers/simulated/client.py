@@ -9,7 +9,7 @@ from typing import TypeVar
 from uuid import UUID
 
 import aiohttp
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from cks.domain.refusals import Declined, NoCapacity, ProviderQuota, Superseded
 from cks.providers.base import (
@@ -30,6 +30,7 @@ from cks.providers.simulated.wire import (
     NetworkRemoval,
     NodePoolRemoval,
     Question,
+    form,
 )
 
 Answer = TypeVar("Answer")
@@ -61,13 +62,13 @@ class Line:
             await self._session.close()
 
     async def ask(
-        self, method: str, path: str, answer: TypeAdapter[Answer], body: object = None
+        self, method: str, path: str, answer: type[Answer], body: object = None
     ) -> Answer:
         """Return the parsed answer.
 
         Raise ``Unavailable``, one of ``REFUSALS``, or ``ValueError`` where the call is wrong.
         """
-        data = None if body is None else TypeAdapter[object](type(body)).dump_json(body)
+        data = None if body is None else form(type(body)).dump_json(body)
         try:
             session = self._open()
             async with session.request(method, f"{self._url}{path}", data=data) as response:
@@ -78,7 +79,7 @@ class Line:
             ) from error
         if status != 200:  # noqa: PLR2004
             raise _refusal(status, text)
-        return answer.validate_json(text)
+        return form(answer).validate_json(text)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -88,20 +89,13 @@ class Line:
 
 def _refusal(status: int, text: bytes) -> Exception:
     try:
-        refusal = TypeAdapter(Refusal).validate_json(text)
+        refusal = form(Refusal).validate_json(text)
     except ValidationError:
         return Unavailable(f"the cloud answered {status}")
     if refusal.code in REFUSALS:
         refused, words = REFUSALS[refusal.code]
         return refused(words, note=refusal.message)
     return (ValueError if refusal.code in OURS else Unavailable)(refusal.message)
-
-
-EFFECT = TypeAdapter(dict[str, str])
-OBSERVED = TypeAdapter(Observed)
-LEDGER = TypeAdapter(Ledger)
-FORECAST = TypeAdapter(Forecast)
-FAULT = TypeAdapter(FaultOrder)
 
 
 class SimulatedCloud:
@@ -136,11 +130,11 @@ class SimulatedCloud:
 
     async def observe(self, cluster_id: UUID) -> Observed:
         return await self._line.ask(
-            "POST", f"/calls/{Call.OBSERVE}", OBSERVED, Question(cluster_id)
+            "POST", f"/calls/{Call.OBSERVE}", Observed, Question(cluster_id)
         )
 
     async def _change(self, call: Call, wish: object, fence: int) -> None:
-        await self._line.ask("POST", f"/calls/{call}?fence={fence}", EFFECT, wish)
+        await self._line.ask("POST", f"/calls/{call}?fence={fence}", dict[str, str], wish)
 
 
 class OperatorDesk:
@@ -152,14 +146,16 @@ class OperatorDesk:
     async def close(self) -> None:
         await self._line.close()
 
-    async def ledger(self) -> Ledger:
-        return await self._line.ask("GET", "/ledger", LEDGER)
+    async def ledger(self, cluster_id: UUID | None = None) -> Ledger:
+        """Return every call and all that lives, or those of one cluster."""
+        of_one = f"?cluster={cluster_id}" if cluster_id else ""
+        return await self._line.ask("GET", f"/ledger{of_one}", Ledger)
 
     async def add_fault(self, order: FaultOrder) -> FaultOrder:
-        return await self._line.ask("POST", "/faults", FAULT, order)
+        return await self._line.ask("POST", "/faults", FaultOrder, order)
 
     async def faults(self) -> Forecast:
-        return await self._line.ask("GET", "/faults", FORECAST)
+        return await self._line.ask("GET", "/faults", Forecast)
 
     async def clear_faults(self) -> Forecast:
-        return await self._line.ask("DELETE", "/faults", FORECAST)
+        return await self._line.ask("DELETE", "/faults", Forecast)

@@ -13,7 +13,7 @@ from typing import NoReturn
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from cks.providers.base import Observed
 from cks.providers.simulated.book import Book
@@ -31,6 +31,7 @@ from cks.providers.simulated.wire import (
     Ledger,
     Question,
     Wish,
+    form,
 )
 
 STATUSES = {
@@ -107,9 +108,9 @@ class Reception:
             self.book.close_call(line, effect)
         raise refused
 
-    def ledger(self) -> Ledger:
+    def ledger(self, cluster_id: UUID | None) -> Ledger:
         with self.storage.transaction():
-            return self.book.read(time.time())
+            return self.book.read(time.time(), cluster_id)
 
 
 RECEPTION = web.AppKey("reception", Reception)
@@ -121,19 +122,19 @@ routes = web.RouteTableDef()
 async def take_call(request: web.Request) -> web.StreamResponse:
     call, reception = _call_of(request), request.app[RECEPTION]
     if call is Call.OBSERVE:
-        question = TypeAdapter(Question).validate_json(await request.read(), strict=True)
+        question = form(Question).validate_json(await request.read(), strict=True)
         observed, lost = await reception.observe(question.cluster_id)
         return _drop(request) if lost else _json(observed)
     if call not in WISHES:
         raise Refused(Code.NOT_BUILT, f"{call} is not built yet")
-    wish = TypeAdapter[Wish](WISHES[call]).validate_json(await request.read(), strict=True)
+    wish = form(WISHES[call]).validate_json(await request.read(), strict=True)
     effect, lost = await reception.change(call, wish, _fence_of(request))
     return _drop(request) if lost else _json({"effect": effect})
 
 
 @routes.get("/ledger")
 async def show_ledger(request: web.Request) -> web.Response:
-    return _json(request.app[RECEPTION].ledger())
+    return _json(request.app[RECEPTION].ledger(_cluster_of(request)))
 
 
 @routes.get("/faults")
@@ -169,6 +170,14 @@ def _call_of(request: web.Request) -> Call:
         raise Refused(Code.UNKNOWN, f"there is no such call; choose one of {choices}") from None
 
 
+def _cluster_of(request: web.Request) -> UUID | None:
+    asked = request.query.get("cluster")
+    try:
+        return UUID(asked) if asked else None
+    except ValueError:
+        raise Refused(Code.INVALID, "?cluster= must be a UUID") from None
+
+
 def _fence_of(request: web.Request) -> int:
     try:
         fence = int(request.query["fence"])
@@ -180,7 +189,7 @@ def _fence_of(request: web.Request) -> int:
 
 
 def _json(answer: object, status: int = 200) -> web.Response:
-    body = TypeAdapter[object](type(answer)).dump_json(answer)
+    body = form(type(answer)).dump_json(answer)
     return web.Response(body=body, status=status, content_type="application/json")
 
 

@@ -6,20 +6,30 @@ POST throughout, because an HTTP client may silently repeat a GET, PUT or DELETE
 connection broke, and would so hide the lost replies that this cloud is there to deal out.
 
 An answer of 200 holds ``{"effect": …}`` or what was observed; every other one, ``{"code",
-"message"}``.  An operator has ``GET /ledger``, ``GET | POST | DELETE /faults``, ``GET /health``.
+"message"}``.  An operator has ``GET /ledger[?cluster=ID]``, ``GET | POST | DELETE /faults``,
+``GET /health``.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from cks.providers.base import AddonsSpec, ControlPlaneSpec, NetworkSpec, NodePoolSpec, State
 
 LARGEST_FENCE = 2**63 - 1
+Passed = TypeVar("Passed")
+FORMS: dict[object, TypeAdapter[Any]] = {}
+
+
+def form(kind: type[Passed]) -> TypeAdapter[Passed]:
+    """Return what reads and writes a type as JSON; making one takes longer than using it."""
+    if kind not in FORMS:
+        FORMS[kind] = TypeAdapter(kind)
+    return FORMS[kind]
 
 
 class Call(StrEnum):
