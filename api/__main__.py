@@ -18,10 +18,11 @@ from api.announcements import Announcements
 from api.app import build_app
 from api.deadlines import DeadlineKeeper
 from api.keys import Surroundings
+from api.offers import Offers
 from api.ops import Vitals, build_ops
 from api.reconcile import Reconciler
 from api.relay import Relay
-from cks import catalogue, settings
+from cks import settings
 from cks.db.session import Database, Dispatch, WrongRole, check_role, is_away
 from cks.engine import Temporal, connect
 from cks.settings import Settings
@@ -48,9 +49,8 @@ async def running(given: Settings) -> AsyncIterator[None]:
     client = await connect(given.temporal_address, given.temporal_namespace)
     temporal = Temporal(client, given.task_queue)
     relay = Relay(database, dispatch, temporal)
-    around = Surroundings(
-        given, database, catalogue.load(), relay, Announcements(given.app_database_url)
-    )
+    announcements = Announcements(given.app_database_url)
+    around = Surroundings(given, database, Offers(), relay, announcements)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         stack.push_async_callback(dispatch.close)

@@ -1,6 +1,6 @@
 """The bodies of the contract that are given, field by field."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -151,6 +151,14 @@ class NetworkingBody(Given):
     service_cidr: str
 
 
+class CostBody(Given):
+    """What it costs now, while it is as it was ordered."""
+
+    hourly: str
+    """A decimal number."""
+    currency: str
+
+
 class ClusterBody(Given):
     id: UUID
     name: str
@@ -171,7 +179,8 @@ class ClusterBody(Given):
     queued_operation_ids: list[UUID] = []
     conditions: list[ConditionBody]
     node_pools: list[PoolSummary]
-    cost: None = None
+    cost: CostBody | None
+    """Null where there is no price in the tenant's currency."""
     created_by: UUID | None
     created_at: datetime
     updated_at: datetime
@@ -204,32 +213,6 @@ class NodePoolBody(Given):
     etag: str
 
 
-class VersionBody(Given):
-    """A Kubernetes minor."""
-
-    minor: str
-    latest_patch: str
-    support: Literal["preview", "supported", "deprecated", "extended", "expired"]
-    orderable: bool
-    default: bool
-    """Whether an order without a version means this one."""
-    released: date
-    maintenance_from: date | None
-    end_of_life: date
-    """The last day of support from upstream."""
-    extended_until: date
-    """The last day of our own support: a year later."""
-
-
-class InstanceTypeBody(Given):
-    """A kind of machine."""
-
-    name: str
-    vcpus: int
-    memory_gib: int
-    architecture: str
-
-
 class OperationPage(Given):
     results: list[OperationBody]
     next_page_token: str | None
@@ -243,13 +226,3 @@ class ClusterPage(Given):
 class NodePoolPage(Given):
     results: list[NodePoolBody]
     next_page_token: str | None
-
-
-class VersionPage(Given):
-    results: list[VersionBody]
-    next_page_token: str | None = None
-
-
-class InstanceTypePage(Given):
-    results: list[InstanceTypeBody]
-    next_page_token: str | None = None

@@ -1,46 +1,108 @@
-"""``/v1/versions`` and ``/v1/instance-types``: what can be ordered."""
+"""``/v1/versions`` and ``/v1/instance-types``: what can be ordered, until when, for how much."""
 
-from datetime import UTC, datetime
+from datetime import date
+from typing import Literal
 
-from api.bodies import InstanceTypeBody, InstanceTypePage, VersionBody, VersionPage
+from api.bodies import CostBody, Given
 from api.endpoint import Call, Endpoint, Reply
 from api.reading import Query
-from cks.domain.versions import EXTENDED_SUPPORT, ORDERABLE, Minor, choices, support_of
+from cks.catalogue import InstanceType
+from cks.db import prices
+from cks.domain.prices import CONTROL_PLANE, DISK, Tariff, money, node_sku
+from cks.domain.versions import Minor, choices, is_orderable, support_of
+
+
+class VersionBody(Given):
+    """A Kubernetes minor."""
+
+    minor: str
+    latest_patch: str
+    latest_patch_released: date | None
+    support: Literal["preview", "supported", "deprecated", "extended", "expired"]
+    orderable: bool
+    default: bool
+    """Whether an order without a version means this one."""
+    released: date
+    maintenance_from: date | None
+    end_of_life: date
+    """The last day of support from upstream."""
+    extended_until: date
+    """The last day of our own support: a year later."""
+    dates_estimated: bool
+    """Whether upstream has not yet fixed its dates."""
+
+
+class InstanceTypeBody(Given):
+    """A kind of machine."""
+
+    name: str
+    vcpus: int
+    memory_gib: int
+    architecture: str
+    orderable: bool
+    """False for one that was withdrawn: what runs on it goes on."""
+    price: CostBody | None
+    """Of a node, without its disk; null where there is none in the tenant's currency."""
+
+
+class VersionPage(Given):
+    results: list[VersionBody]
+    control_plane_price: CostBody | None
+    """Of a cluster's control plane, whatever its version."""
+    next_page_token: str | None = None
+
+
+class InstanceTypePage(Given):
+    results: list[InstanceTypeBody]
+    disk_price: CostBody | None
+    """Of a node's disk, per GiB."""
+    next_page_token: str | None = None
 
 
 async def list_versions(call: Call[None, Query]) -> Reply:
-    today = datetime.now(UTC).date()
-    minors = call.around.catalogue.minors
-    default = choices(minors, today)[0]
+    minors = (await call.around.offers.current(call.session)).minors
+    default = next(iter(choices(minors, call.at)), None)
 
     def body(minor: Minor) -> VersionBody:
-        support = support_of(minor, today)
         return VersionBody(
             minor=minor.minor,
             latest_patch=minor.latest_patch,
-            support=support.value,
-            orderable=support in ORDERABLE,
+            latest_patch_released=minor.latest_patch_released,
+            support=support_of(minor, call.at).value,
+            orderable=is_orderable(minor, call.at),
             default=minor is default,
             released=minor.released,
             maintenance_from=minor.maintenance_from,
             end_of_life=minor.end_of_life,
-            extended_until=minor.end_of_life + EXTENDED_SUPPORT,
+            extended_until=minor.extended_until,
+            dates_estimated=minor.dates_estimated,
         )
 
-    return Reply(VersionPage(results=[body(minor) for minor in minors]))
+    plane = _price(await prices.tariff(call.session), CONTROL_PLANE.name)
+    return Reply(VersionPage(results=[body(minor) for minor in minors], control_plane_price=plane))
 
 
 async def list_instance_types(call: Call[None, Query]) -> Reply:
-    results = [
-        InstanceTypeBody(
+    kinds = (await call.around.offers.current(call.session)).instance_types
+    tariff = await prices.tariff(call.session)
+
+    def body(kind: InstanceType) -> InstanceTypeBody:
+        return InstanceTypeBody(
             name=kind.name,
             vcpus=kind.vcpus,
             memory_gib=kind.memory_gib,
             architecture=kind.architecture,
+            orderable=not kind.withdrawn,
+            price=_price(tariff, node_sku(kind.name)),
         )
-        for kind in call.around.catalogue.instance_types
-    ]
-    return Reply(InstanceTypePage(results=results))
+
+    disk = _price(tariff, DISK.name)
+    return Reply(InstanceTypePage(results=[body(kind) for kind in kinds], disk_price=disk))
+
+
+def _price(tariff: Tariff, sku: str) -> CostBody | None:
+    price = tariff.hourly.get(sku)
+    return None if price is None else CostBody(hourly=money(price), currency=tariff.currency)
 
 
 ENDPOINTS = (

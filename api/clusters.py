@@ -20,7 +20,7 @@ from api.pages import PageQuery, cut_of, token_of
 from api.reading import Query, id_or_name_in, only
 from api.replays import started
 from api.showing import cluster_body, etag_of, node_pool_body
-from cks.db import clusters
+from cks.db import clusters, prices
 from cks.db.clusters import ClusterFilter
 from cks.domain.clusters import (
     ClusterWish,
@@ -120,7 +120,8 @@ async def list_clusters(call: Call[None, ClusterQuery]) -> Reply:
     wanted = ClusterFilter(query.name, query.status, query.version, tags)
     page = await clusters.list_views(call.session, wanted, cut_of(LIST, query))
     after = token_of(LIST, query, page.next_after)
-    results = [cluster_body(view) for view in page.rows]
+    tariff = await prices.tariff(call.session)
+    results = [cluster_body(view, tariff) for view in page.rows]
     return Reply(ClusterPage(results=results, next_page_token=after))
 
 
@@ -129,9 +130,8 @@ def _split(tag: str) -> tuple[str, str, str]:
 
 
 async def get_cluster(call: Call[None, Query]) -> Reply:
-    body = cluster_body(
-        await clusters.view(call.session, id_or_name_in(call.request, "cluster_id"))
-    )
+    view = await clusters.view(call.session, id_or_name_in(call.request, "cluster_id"))
+    body = cluster_body(view, await prices.tariff(call.session))
     return Reply(body, {"ETag": body.etag})
 
 

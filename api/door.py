@@ -7,6 +7,7 @@ opens it again for each look, so that a revoked token ends the stream that it be
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from aiohttp import web
 
@@ -14,7 +15,7 @@ from cks.db import access
 from cks.db.session import Database, Session
 from cks.domain import tokens
 from cks.domain.access import Caller
-from cks.domain.refusals import Forbidden, Unauthenticated
+from cks.domain.refusals import Forbidden, TenantSuspended, Unauthenticated
 from cks.domain.tokens import TokenClaim
 
 LONGEST_AGENT = 255
@@ -31,30 +32,42 @@ def claim_of(request: web.Request) -> TokenClaim:
     return claim
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """An open transaction, who is in it, and its instant by the database's clock."""
+
+    session: Session
+    caller: Caller
+    at: datetime
+
+
 @dataclass(slots=True)
 class Door:
-    """One request's way in; ``caller`` is who came through it last."""
+    """One request's way in; ``caller`` is who came through it last.
+
+    ``changes``: it is refused to a tenant that is suspended.
+    """
 
     database: Database
     claim: TokenClaim
     permission: str | None
+    changes: bool
     request_id: str
     address: str
     agent: str
     caller: Caller | None = None
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[tuple[Session, Caller]]:
+    async def open(self) -> AsyncIterator[Admission]:
         """Open a transaction for the token's tenant.
 
-        Raise ``Unauthenticated`` for a token that is not alive, and ``Forbidden`` where its
-        user lacks the permission.
+        Raise ``Unauthenticated`` for a token that is not alive, ``Forbidden`` where its user
+        lacks the permission, and ``TenantSuspended``.
         """
         async with self.database.begin(self.claim.tenant_id) as session:
-            caller = await self._admit(session)
-            yield session, caller
+            yield await self._admit(session)
 
-    async def _admit(self, session: Session) -> Caller:
+    async def _admit(self, session: Session) -> Admission:
         known = await access.identify(session, self.claim.digest, self.permission)
         if known is None:
             raise Unauthenticated("The token is unknown, revoked or expired, or its user is.")
@@ -69,13 +82,21 @@ class Door:
         )
         if not known.allowed:
             raise Forbidden(f"This needs the permission {self.permission}.")
-        return self.caller
+        if known.suspended and self.changes:
+            raise TenantSuspended("The tenant is suspended: it can be read, not changed.")
+        return Admission(session, self.caller, known.at)
 
 
 def door_of(
-    request: web.Request, database: Database, permission: str | None, request_id: str
+    request: web.Request,
+    database: Database,
+    permission: str | None,
+    *,
+    request_id: str,
+    changes: bool = False,
 ) -> Door:
     """Return the door that a request knocks at; raise ``Unauthenticated`` for no token."""
     agent = request.headers.get("User-Agent", "")[:LONGEST_AGENT]
     clean = agent.encode("utf-8", "replace").decode().replace("\0", "")
-    return Door(database, claim_of(request), permission, request_id, request.remote or "", clean)
+    claim, address = claim_of(request), request.remote or ""
+    return Door(database, claim, permission, changes, request_id, address, clean)

@@ -7,6 +7,7 @@ a route that answers what it did not declare is a bug, and answers 500.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel
 from api.door import Door
 from api.keys import Surroundings
 from api.problems import DatabaseAway, NotJson, TooLarge, WrongContentType
-from api.reading import Query, Strict
+from api.reading import Either, Query, Strict
 from cks.db.session import Session
 from cks.domain import refusals
 from cks.domain.access import Caller
@@ -32,12 +33,13 @@ MUTATING = frozenset(("POST", "PATCH", "PUT", "DELETE"))
 class Call(Generic[Body, Params]):
     """A request that was read, and whose caller is known and allowed.
 
-    ``session`` is the one transaction of the request.
+    ``session`` is the one transaction of the request, ``at`` its instant.
     """
 
     request: web.Request
     caller: Caller
     session: Session
+    at: datetime
     body: Body
     query: Params
     around: Surroundings
@@ -79,7 +81,9 @@ class Endpoint:
     """A route.  ``permission`` is ``resource.verb``; ``summary`` is its line in the reference.
 
     Exactly one of ``act`` (inside one transaction) and ``wait`` (a reader who waits) is set.
-    ``stream`` is the media type of an answer that is no JSON.
+    ``stream`` is the media type of an answer that is no JSON.  A POST that is ``safe`` changes
+    nothing (RFC 9110): it leaves no line in the log.  Only what is ``always_open`` may be changed
+    by a tenant that is suspended.
     """
 
     method: str
@@ -88,10 +92,12 @@ class Endpoint:
     summary: str
     answers: type[BaseModel]
     status: int = 200
-    body: type[Strict] | None = None
+    body: type[Strict] | Either | None = None
     query: type[Query] = Query
     refuses: tuple[type[Declined], ...] = ()
     stream: str | None = None
+    safe: bool = False
+    always_open: bool = False
     act: Callable[..., Awaitable[Reply]] | None = None
     wait: Callable[..., Awaitable[Reply | web.StreamResponse]] | None = None
 
@@ -102,8 +108,13 @@ class Endpoint:
         return getattr(handler, "__name__", self.path)
 
     @property
-    def mutates(self) -> bool:
+    def takes_body(self) -> bool:
+        """Say whether it may be sent a body, and an ``Idempotency-Key``."""
         return self.method in MUTATING
+
+    @property
+    def mutates(self) -> bool:
+        return self.takes_body and not self.safe
 
     def all_refusals(self) -> frozenset[type[Declined]]:
         """Return every refusal it may answer: its own, and those that its shape implies."""
@@ -115,7 +126,9 @@ class Endpoint:
         }
         if "{" in self.path:
             implied.add(refusals.NotFound)
-        if self.mutates:
+        if self.takes_body:
             implied |= {NotJson, TooLarge, WrongContentType}
             implied |= {refusals.IdempotencyKeyReused, refusals.NotAvailableYet}
+        if self.mutates and not self.always_open:
+            implied.add(refusals.TenantSuspended)
         return frozenset(implied | set(self.refuses))

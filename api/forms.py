@@ -27,6 +27,7 @@ LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 TAG_KEY = r"^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$"
 VERSION = r"^\d{1,3}\.\d{1,3}(\.\d{1,3})?$"
 TEXT = r"^[^\x00-\x1f\x7f]*$"
+SAID = r"^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$"
 
 FORMS = {
     LABEL: "must be lower-case letters, digits and hyphens, beginning and ending with a letter"
@@ -39,6 +40,7 @@ FORMS = {
     " ending with a letter or digit, at most 63",
     VERSION: "must be a minor such as 1.35, or its newest patch",
     TEXT: "must not hold control characters",
+    SAID: "must not be empty, nor begin or end with a space, nor hold control characters",
 }
 """Pattern → what it asks for, to be said after a field's name."""
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from api.announcements import Announcements
+from api.offers import Offers
 from api.relay import Relay
-from cks.catalogue import Catalogue
 from cks.db.session import Database
 from cks.settings import Settings
 
@@ -17,7 +17,7 @@ class Surroundings:
 
     settings: Settings
     database: Database
-    catalogue: Catalogue
+    offers: Offers
     relay: Relay
     announcements: Announcements
 

@@ -42,7 +42,6 @@ LATER: dict[str, str] = {
     "/v1/me/tokens/{token_id}:rotate": "POST",
     "/v1/me/sessions": "GET DELETE",
     "/v1/me/permissions": "GET",
-    "/v1/tenant": "GET PATCH",
     "/v1/tenant/identity-provider": "GET PUT DELETE",
     "/v1/users": "GET POST",
     "/v1/users/{user_id}": "GET PATCH DELETE",
@@ -61,7 +60,6 @@ LATER: dict[str, str] = {
     "/v1/billing/periods/{period_id}:export": "GET",
     "/v1/billing/current": "GET",
     "/v1/billing/forecast": "GET",
-    "/v1/billing:estimate": "POST",
     "/v1/billing/budgets": "GET POST",
     "/v1/billing/budgets/{budget_id}": "GET PATCH DELETE",
     "/v1/alerts": "GET",
@@ -107,7 +105,7 @@ async def answer_everybody(_: web.Request) -> web.StreamResponse:
 async def answer_later(request: web.Request) -> web.StreamResponse:
     """Refuse, to whoever has a living token."""
     around = request.app[AROUND]
-    async with door_of(request, around.database, None, request[REQUEST_ID]).open():
+    async with door_of(request, around.database, None, request_id=request[REQUEST_ID]).open():
         raise NotBuiltYet("This part of the API is not available yet.")
 
 

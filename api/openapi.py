@@ -16,6 +16,7 @@ from openapi_pydantic import (
     Operation,
     Parameter,
     PathItem,
+    Reference,
     RequestBody,
     Response,
     Schema,
@@ -28,11 +29,13 @@ from pydantic import BaseModel
 
 from api.endpoint import Endpoint
 from api.problems import CONTENT_TYPE, STATUS, Problem, status_of
+from api.reading import Either
 
 TAGS = {
     "clusters": "Clusters and their node pools",
     "operations": "Changes that take time, and what they tell",
-    "catalogue": "What can be ordered",
+    "catalogue": "What can be ordered, and what it costs",
+    "tenant": "The tenant's own settings",
 }
 UUID_OR_NAME = r"^([0-9a-fA-F-]{36}|name:[a-z0-9]([-a-z0-9]*[a-z0-9])?)$"
 NAMED = ("cluster_id", "node_pool_id")
@@ -139,7 +142,7 @@ def _said_in_a_query(schema: Shape) -> Shape:
 
 
 def _headers(endpoint: Endpoint) -> Iterator[Parameter]:
-    if endpoint.mutates:
+    if endpoint.takes_body:
         yield _parameter("header", "Idempotency-Key", KEY, KEY_SAID)
     if endpoint.method == "DELETE":
         yield _parameter("header", "If-Match", TEXT, MATCH_SAID)
@@ -162,10 +165,17 @@ def _parameter(place: str, name: str, schema: Shape, said: str) -> Parameter:
 def _body(endpoint: Endpoint) -> RequestBody | None:
     if endpoint.body is None:
         return None
-    return RequestBody(required=True, content={"application/json": _media(endpoint.body)})
+    kinds = ["application/json"]
+    if endpoint.method == "PATCH":
+        kinds.append("application/merge-patch+json")
+    return RequestBody(required=True, content=dict.fromkeys(kinds, _media(endpoint.body)))
 
 
-def _media(model: type[BaseModel]) -> MediaType:
+def _media(model: type[BaseModel] | Either) -> MediaType:
+    if isinstance(model, Either):
+        both = (model.first, model.second)
+        kinds: list[Schema | Reference] = [PydanticSchema(schema_class=kind) for kind in both]
+        return MediaType(media_type_schema=Schema(anyOf=kinds))
     return MediaType(media_type_schema=PydanticSchema(schema_class=model))
 
 

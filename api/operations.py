@@ -93,9 +93,9 @@ async def get_operation(visit: Visit[WaitQuery]) -> Reply:
 
 
 async def _look(visit: Visit[Any], operation_id: UUID) -> OperationBody:
-    async with visit.door.open() as (session, _):
-        operation = await operations.read(session, operation_id)
-        return await operation_body(session, operation, visit.around.settings.pace)
+    async with visit.door.open() as inside:
+        operation = await operations.read(inside.session, operation_id)
+        return await operation_body(inside.session, operation, visit.around.settings.pace)
 
 
 async def follow_operation(visit: Visit[Query]) -> web.StreamResponse:
@@ -148,6 +148,7 @@ ENDPOINTS = (
         answers=OperationBody,
         status=202,
         refuses=(TooLate,),
+        always_open=True,
         act=cancel_operation,
     ),
     Endpoint(

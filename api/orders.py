@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
@@ -28,7 +28,7 @@ MOST_TAGS = 50
 
 
 def _offered_type(name: str, known: ValidationInfo) -> str:
-    offered = [kind.name for kind in _catalogue(known).instance_types]
+    offered = [kind.name for kind in _catalogue(known).instance_types if not kind.withdrawn]
     if name not in offered:
         detail = f"{name} is unknown; choose one of {', '.join(offered)}"
         demand([Fault("", "unknown_instance_type", detail)])
@@ -36,8 +36,8 @@ def _offered_type(name: str, known: ValidationInfo) -> str:
 
 
 def _offered_version(version: str | None, known: ValidationInfo) -> str:
-    today = datetime.now(UTC).date()
-    found = versions.resolve(_catalogue(known).minors, version, today)
+    at: datetime = known.context["at"]  # type: ignore[index]
+    found = versions.resolve(_catalogue(known).minors, version, at)
     if isinstance(found, Fault):
         demand([replace(found, pointer="")])
     return str(found)
@@ -75,6 +75,11 @@ class NewNodePool(Strict):
         twice = [f"{key}:{effect}" for (key, effect), count in seen.items() if count > 1]
         demand([Fault("", "duplicate_taint", f"{one} is there twice") for one in twice])
         return taints
+
+    @classmethod
+    def rules(cls, text: Mapping[str, object]) -> list[Fault]:
+        """Judge a pool that stands alone; those of a cluster are judged with it."""
+        return _size_faults("", text)
 
 
 class Networking(Strict):
@@ -124,11 +129,17 @@ def _pool_faults(asked: object) -> list[Fault]:
     pools = asked if isinstance(asked, list) else []
     faults = check_pools([(_name(pool), _number(pool, "node_count") or 0) for pool in pools])
     for place, pool in enumerate(pools):
-        sizes = [_number(pool, name) for name in ("node_count", "min_nodes", "max_nodes")]
-        count, least, most = sizes
-        if count is not None and least is not None and most is not None:
-            faults += check_pool_size(f"/{place}", count, least, most)
+        faults += _size_faults(f"/{place}", pool)
     return below("/node_pools", faults)
+
+
+def _size_faults(at: str, pool: object) -> list[Fault]:
+    count, least, most = (
+        _number(pool, name) for name in ("node_count", "min_nodes", "max_nodes")
+    )
+    if count is None or least is None or most is None:
+        return []
+    return check_pool_size(at, count, least, most)
 
 
 def _name(pool: object) -> str | None:

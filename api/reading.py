@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import TypeVar, get_origin
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, get_origin
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from api.forms import BAD_FORMAT, LABEL, OUT_OF_RANGE
@@ -55,7 +55,6 @@ CODES = {
 """Pydantic's error types → our stable codes; ``…_type`` is ``wrong_type``, others ``invalid``."""
 
 Model = TypeVar("Model", bound=BaseModel)
-Judged = TypeVar("Judged", bound="Strict")
 
 
 class Strict(BaseModel):
@@ -71,10 +70,28 @@ class Strict(BaseModel):
         return []
 
 
+@dataclass(frozen=True, slots=True)
+class Either:
+    """A body of one of two kinds, told apart by a field that only the first has."""
+
+    mark: str
+    first: type[Strict]
+    second: type[Strict]
+
+    def kind_of(self, text: object) -> type[Strict]:
+        marked = isinstance(text, dict) and self.mark in text
+        return self.first if marked else self.second
+
+
 class Query(BaseModel):
     """Query parameters: text by nature, so numbers are read from it; unknown ones refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def unsaid() -> Any:  # noqa: ANN401  (it stands for a value of whatever type)
+    """Let a field of a PATCH be left out; ``exclude_unset`` tells whether it was."""
+    return Field(default_factory=lambda: None)
 
 
 def only(*, built: object) -> AfterValidator:
@@ -100,15 +117,15 @@ def demand(faults: Sequence[Fault]) -> None:
         raise PydanticCustomError(RULE, "breaks a rule", {FAULTS: faults})
 
 
-async def text_of(request: web.Request, model: type[Model] | None) -> object:
+async def text_of(request: web.Request, *, needed: bool) -> object:
     """Read the body as JSON; ``None`` where there is none and none is needed."""
     raw = await _raw(request)
-    return _parse(request, raw) if raw or model else None
+    return _parse(request, raw) if raw or needed else None
 
 
 def body_of(
-    text: object, model: type[Judged] | None, knowledge: Mapping[str, object]
-) -> Judged | None:
+    text: object, model: type[Strict] | Either | None, knowledge: Mapping[str, object]
+) -> Strict | None:
     """Judge a body; all wrong fields are named at once.
 
     ``knowledge`` is what rules need to know that stands in no body (the catalogue).
@@ -117,6 +134,8 @@ def body_of(
         if text not in (None, {}):
             raise Invalid([Fault("", "unexpected_body", "this call takes no body")])
         return None
+    if isinstance(model, Either):
+        model = model.kind_of(text)
     made, faults = _tried(model, text, _pointer, knowledge)
     if isinstance(text, dict):
         faults = _beside(faults, model.rules(text))

@@ -1,21 +1,25 @@
-"""Requests with an ``Idempotency-Key`` that came before: answered by their operation."""
+"""Requests with an ``Idempotency-Key`` that came before: answered as they were then.
+
+One that started an operation is answered with that operation as it is now.
+"""
 
 import re
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from aiohttp import web
+from pydantic import RootModel
 
 from api.endpoint import Call, Reply, Subject
 from api.showing import operation_body
 from cks.db import operations
-from cks.db.idempotency import KeyedRequest
+from cks.db.idempotency import Before, KeyedRequest
 from cks.db.models.operations import Operation
 from cks.domain.access import Caller
 from cks.domain.instants import rfc3339_or_none
 from cks.domain.refusals import Fault, Invalid, OperationConflict
 
-HEADER = "Idempotency-Key"
+HEADER, REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
 HOLDER = "conflicting_operation_id"
 GOOD_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 RETRY_AFTER = {"Retry-After": "1"}
@@ -32,10 +36,25 @@ def key_of(request: web.Request, caller: Caller, body: bytes) -> KeyedRequest | 
     return KeyedRequest(caller, request.method, request.rel_url.raw_path[:512], key, body)
 
 
-async def replay(call: Call[Any, Any], operation_id: UUID) -> Reply:
-    """Answer with the operation that the request started before, as it is now."""
-    operation = await operations.read(call.session, operation_id)
-    return await started(call, operation)
+class Stored(RootModel[object]):
+    """A body as it was answered once, whatever has become of its model since."""
+
+
+async def replay(call: Call[Any, Any], before: Before) -> Reply:
+    """Answer what was answered before, or the operation that was started, as it is now."""
+    if before.operation_id:
+        return await started(call, await operations.read(call.session, before.operation_id))
+    answer = before.answer or {}
+    headers = cast(dict[str, str], answer["headers"])
+    return Reply(Stored(answer["body"]), {**headers, REPLAYED: "true"})
+
+
+def to_remember(reply: Reply) -> Before:
+    """Return what is to be kept of a request's first answer."""
+    if reply.operation_id:
+        return Before(reply.operation_id)
+    body = reply.body.model_dump(mode="json")
+    return Before(answer={"headers": dict(reply.headers), "body": body})
 
 
 async def until_when(call: Call[Any, Any], conflict: OperationConflict) -> dict[str, object]:

@@ -15,13 +15,13 @@ from uuid import uuid4
 from aiohttp import web
 from pydantic import BaseModel
 
-from api.door import Door, door_of
+from api.door import Admission, Door, door_of
 from api.endpoint import Call, Endpoint, Reply, Visit
 from api.keys import AROUND, REQUEST_ID, Surroundings
 from api.metrics import measured
 from api.problems import Bug, DatabaseAway, MethodNotAllowed, answer_of, status_of
 from api.reading import body_of, canonical, query_of, text_of, together
-from api.replays import key_of, replay, until_when
+from api.replays import key_of, replay, to_remember, until_when
 from cks.db import activity, idempotency
 from cks.db.activity import Actor, Deed
 from cks.db.session import Session, is_away
@@ -31,6 +31,7 @@ from cks.domain.refusals import (
     Invalid,
     NotFound,
     OperationConflict,
+    TenantSuspended,
     Unauthenticated,
 )
 
@@ -86,7 +87,13 @@ def serve(endpoint: Endpoint) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         around = request.app[AROUND]
-        door = door_of(request, around.database, endpoint.permission, request[REQUEST_ID])
+        door = door_of(
+            request,
+            around.database,
+            endpoint.permission,
+            request_id=request[REQUEST_ID],
+            changes=endpoint.mutates and not endpoint.always_open,
+        )
         try:
             reply = await run(endpoint, request, door, around)
         except Declined as refusal:
@@ -103,7 +110,7 @@ async def _visited(
     endpoint: Endpoint, request: web.Request, door: Door, around: Surroundings
 ) -> Reply | web.StreamResponse:
     assert endpoint.wait is not None  # noqa: S101  (``serve`` chose)
-    said = await _read(endpoint, request, around)
+    said = await _read(endpoint, request)
     async with door.open():
         said.check()
     return await endpoint.wait(Visit(request, door, said.query, around))
@@ -112,9 +119,11 @@ async def _visited(
 async def _acted(
     endpoint: Endpoint, request: web.Request, door: Door, around: Surroundings
 ) -> Reply:
-    said = await _read(endpoint, request, around)
-    async with door.open() as (session, caller):
-        call = Call(request, caller, session, said.body, said.query, around)
+    said = await _read(endpoint, request)
+    async with door.open() as inside:
+        await _judge(endpoint, said, inside, around)
+        session, caller = inside.session, inside.caller
+        call = Call(request, caller, session, inside.at, said.body, said.query, around)
         try:
             reply = await _once(endpoint, call, said)
         except OperationConflict as conflict:
@@ -129,10 +138,12 @@ async def _acted(
 class Said:
     """What a request said, and the verdict on it, kept until the caller is known.
 
-    ``text`` is the body as it came: what makes a repeated request the same.
+    ``text`` is the body as it came: what makes a repeated request the same.  ``legible``: it
+    could be read at all.
     """
 
     text: object = None
+    legible: bool = False
     body: BaseModel | None = None
     query: Any = None
     verdict: Declined | None = None
@@ -143,34 +154,41 @@ class Said:
             raise self.verdict
 
 
-async def _read(endpoint: Endpoint, request: web.Request, around: Surroundings) -> Said:
-    """Read the body, then judge it and the query; what is wrong with both is told together."""
-    said, wrong = Said(), list[Invalid]()
+async def _read(endpoint: Endpoint, request: web.Request) -> Said:
+    """Read what was sent, and judge the query."""
+    said = Said()
     try:
-        said.text = await text_of(request, endpoint.body) if endpoint.mutates else None
+        if endpoint.takes_body:
+            said.text = await text_of(request, needed=endpoint.body is not None)
+        said.legible = True
+        said.query = query_of(request, endpoint.query)
     except Declined as refusal:
         said.verdict = refusal
-        return said
-    try:
-        said.query = query_of(request, endpoint.query)
-    except Invalid as refusal:
-        wrong.append(refusal)
-    try:
-        said.body = body_of(said.text, endpoint.body, {"catalogue": around.catalogue})
-    except Invalid as refusal:
-        wrong.append(refusal)
-    said.verdict = together(*wrong) if wrong else None
     return said
 
 
+async def _judge(endpoint: Endpoint, said: Said, inside: Admission, around: Surroundings) -> None:
+    """Judge the body by what is so now; what is wrong with body and query is told together."""
+    if not said.legible:
+        return
+    knowledge: dict[str, object] = {"at": inside.at}
+    if endpoint.body:
+        knowledge["catalogue"] = await around.offers.current(inside.session)
+    try:
+        said.body = body_of(said.text, endpoint.body, knowledge)
+    except Invalid as refusal:
+        before = [said.verdict] if isinstance(said.verdict, Invalid) else []
+        said.verdict = together(*before, refusal)
+
+
 async def _once(endpoint: Endpoint, call: Call[Any, Any], said: Said) -> Reply:
-    """Decide the request; one that came before under the same key gets its operation.
+    """Decide the request; one that came before under the same key gets its answer.
 
     The key comes before the verdict: what was acceptable then may no longer be on offer.
     """
     assert endpoint.act is not None  # noqa: S101  (``serve`` chose)
     keyed = None
-    if endpoint.mutates and (said.verdict is None or isinstance(said.verdict, Invalid)):
+    if endpoint.takes_body and (said.legible or isinstance(said.verdict, Invalid)):
         body = canonical(said.text, call.request.query_string)
         keyed = key_of(call.request, call.caller, body)
     before = await idempotency.reserve(call.session, keyed) if keyed else None
@@ -180,8 +198,8 @@ async def _once(endpoint: Endpoint, call: Call[Any, Any], said: Said) -> Reply:
     else:
         said.check()
         reply = await endpoint.act(call)
-    if keyed and before is None and reply.operation_id:
-        await idempotency.remember(call.session, keyed, reply.operation_id)
+    if keyed and before is None:
+        await idempotency.remember(call.session, keyed, to_remember(reply))
     if actor:
         await _log_success(endpoint, call.session, actor, reply)
     return reply
@@ -207,7 +225,7 @@ async def _log_refusal(endpoint: Endpoint, door: Door, refusal: Declined) -> Non
         return
     deed = Deed(
         action=endpoint.permission,
-        outcome="denied" if isinstance(refusal, Forbidden) else "failure",
+        outcome="denied" if isinstance(refusal, Forbidden | TenantSuspended) else "failure",
         permission=endpoint.permission,
         reason=refusal.code,
         detail={"status": status_of(type(refusal))},

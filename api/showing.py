@@ -3,11 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from api.bodies import (
     ClusterBody,
     ConditionBody,
+    CostBody,
     CreatorBody,
     NetworkingBody,
     NodePoolBody,
@@ -20,8 +22,11 @@ from cks.db.clusters import ClusterView
 from cks.db.models.clusters import Cluster, NodePool
 from cks.db.models.operations import Operation
 from cks.db.session import Session
+from cks.domain.clusters import ClusterStatus
 from cks.domain.operations import Moment
 from cks.domain.plans import expected_seconds
+from cks.domain.prices import PoolSize, Tariff, charges_of_cluster, hourly_cost, money
+from cks.domain.refusals import NoPrice
 
 
 async def operation_body(session: Session, operation: Operation, pace: float) -> OperationBody:
@@ -80,7 +85,7 @@ def _estimate(operation: Operation, moment: Moment, pace: float) -> datetime | N
     return start + timedelta(seconds=planned / pace)
 
 
-def cluster_body(view: ClusterView) -> ClusterBody:
+def cluster_body(view: ClusterView, tariff: Tariff) -> ClusterBody:
     cluster = view.cluster
     return ClusterBody(
         id=cluster.id,
@@ -95,11 +100,27 @@ def cluster_body(view: ClusterView) -> ClusterBody:
         current_operation_id=view.operation_id,
         conditions=_conditions(cluster),
         node_pools=[_summary(pool) for pool in view.pools],
+        cost=_cost(view, tariff),
         created_by=cluster.created_by,
         created_at=cluster.created_at,
         updated_at=cluster.updated_at,
         etag=etag_of(cluster),
     )
+
+
+def _cost(view: ClusterView, tariff: Tariff) -> CostBody | None:
+    """Say what a cluster costs now; one that failed holds nothing that is billed."""
+    pools = [_size(pool) for pool in view.pools]
+    failed = view.cluster.status is ClusterStatus.FAILED
+    try:
+        hourly = Decimal(0) if failed else hourly_cost(charges_of_cluster(pools, tariff))
+    except NoPrice:
+        return None
+    return CostBody(hourly=money(hourly), currency=tariff.currency)
+
+
+def _size(pool: NodePool) -> PoolSize:
+    return PoolSize(pool.name, pool.instance_type, pool.node_count, pool.disk_size)
 
 
 def _summary(pool: NodePool) -> PoolSummary:

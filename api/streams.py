@@ -57,7 +57,8 @@ async def follow_one(visit: Visit[Query], operation_id: UUID) -> web.StreamRespo
 
     async def look() -> Glance:
         nonlocal seen
-        async with visit.door.open() as (session, _):
+        async with visit.door.open() as inside:
+            session = inside.session
             operation = await operations.read(session, operation_id)
             emails = await creators_of(session, [operation])
             told = await events.events_of(session, operation_id, seen)
@@ -72,15 +73,16 @@ async def follow_one(visit: Visit[Query], operation_id: UUID) -> web.StreamRespo
 
 async def follow_all(visit: Visit[Query]) -> web.StreamResponse:
     """Tell all operations' events, from now or the ``Last-Event-ID``, without end."""
-    async with visit.door.open() as (session, caller):
-        seen = await events.horizon(session)
-        tenant = caller.tenant_id
+    async with visit.door.open() as inside:
+        seen = await events.horizon(inside.session)
+        tenant = inside.caller.tenant_id
     if resumed := _last_id(visit.request, ALL_ID):
         seen = Position(int(resumed[1]), int(resumed[2]))
 
     async def look() -> Glance:
         nonlocal seen
-        async with visit.door.open() as (session, _):
+        async with visit.door.open() as inside:
+            session = inside.session
             held_back = await events.any_held_back(session)
             told = await events.events_of_all(session, seen)
             found = await operations.read_many(session, {one.operation_id for one in told})

@@ -4,12 +4,11 @@ import click
 
 from cks.cli.answers import database_url, run, show
 from cks.db import migrate, tenants
-from cks.db.tenants import NewTenant
 
 
 def register(group: click.Group) -> None:
-    """Add ``migrate``, ``tenant``, ``user`` and ``token`` to ``cks admin``."""
-    for command in (migrate_, tenant, user, token):
+    """Add ``migrate``, ``user`` and ``token`` to ``cks admin``."""
+    for command in (migrate_, user, token):
         group.add_command(command)
 
 
@@ -18,33 +17,6 @@ def migrate_() -> None:
     """Bring the database to the newest schema."""
     run(migrate.upgrade(database_url()))
     click.echo(f"The schema is at {migrate.head()}.")
-
-
-@click.group()
-def tenant() -> None:
-    """Tenants."""
-
-
-@tenant.command("create")
-@click.argument("name")
-@click.option("--admin-email", required=True, help="Address of the tenant's first admin.")
-@click.option("--timezone", default="UTC", show_default=True, help="An IANA name.")
-@click.option("--currency", default="USD", show_default=True, help="An ISO 4217 code.")
-@click.option(
-    "--billing-cycle", default="month", show_default=True, type=click.Choice(["month", "day"])
-)
-def create_tenant(
-    name: str, admin_email: str, timezone: str, currency: str, billing_cycle: str
-) -> None:
-    """Make a tenant with its roles, its quotas and its first admin."""
-    wish = NewTenant(name, admin_email, timezone, currency, billing_cycle)
-    show(run(tenants.create_tenant(database_url(), wish, unique_name=True)))
-
-
-@tenant.command("list")
-def list_tenants() -> None:
-    """Print every tenant: a JSON object a line."""
-    show(*run(tenants.list_tenants(database_url())))
 
 
 @click.group()

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from cks.cli import admin, operations, simulator
+from cks.cli import admin, offering, operations, simulator, tenants
 
 
 @click.group()
@@ -15,12 +15,11 @@ def cks() -> None:
 
 @cks.group("admin")
 def operators() -> None:
-    """What an operator does: tenants, users, the schema, operations, the simulated cloud."""
+    """What an operator does: tenants, users, prices, operations, the schema, the cloud."""
 
 
-admin.register(operators)
-operations.register(operators)
-simulator.register(operators)
+for area in (admin, tenants, offering, operations, simulator):
+    area.register(operators)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from uuid_utils.compat import uuid7
 
 from cks.db.models.activity import ActivityLog
@@ -114,6 +114,26 @@ async def log_upkeep(session: AsyncSession, operation: Operation, action: str) -
     row.actor_type = "system"
     session.add(row)
     await session.flush()
+
+
+async def log_by_hand(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    action: str,
+    subject: tuple[str, UUID],
+    detail: Mapping[str, object] | None = None,
+) -> None:
+    """Write what an operator did, to the ``(type, id)`` that it was done to."""
+    row = sa.insert(ActivityLog).values(
+        tenant_id=tenant_id,
+        action=action,
+        resource_type=subject[0],
+        resource_id=subject[1],
+        actor_type="system",
+        status="success",
+        detail=dict(detail or {}),
+    )
+    await connection.execute(row)
 
 
 def _row(tenant_id: UUID, deed: Deed) -> ActivityLog:

@@ -3,6 +3,9 @@
 The row is written first in the transaction of the request's effect.  A second request with
 the same key waits for that transaction, then finds the row and is answered from it; if the
 first was refused, its row is gone with it, and the second is decided anew.
+
+A request that started an operation is answered with that operation as it is now; any other
+with the answer that was given, which is kept for that.
 """
 
 import hashlib
@@ -13,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cks.db.models.base import Document
 from cks.db.models.operations import IdempotencyKey
 from cks.domain.access import Caller
 from cks.domain.refusals import IdempotencyKeyReused
@@ -43,8 +47,16 @@ class KeyedRequest:
         )
 
 
-async def reserve(session: AsyncSession, request: KeyedRequest) -> UUID | None:
-    """Take the key for this request, or return the operation that it started before.
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What came of a request the first time: its operation, or else its answer."""
+
+    operation_id: UUID | None = None
+    answer: Document | None = None
+
+
+async def reserve(session: AsyncSession, request: KeyedRequest) -> Before | None:
+    """Take the key for this request, or return what came of it before.
 
     Raise ``IdempotencyKeyReused`` if it came with another body.
     """
@@ -62,10 +74,10 @@ async def reserve(session: AsyncSession, request: KeyedRequest) -> UUID | None:
     found = (await session.scalars(sa.select(Keys).where(request.row()))).one()
     if found.request_digest != request.digest:
         raise IdempotencyKeyReused("This Idempotency-Key came before with another request.")
-    return found.operation_id
+    return Before(found.operation_id, found.answer)
 
 
-async def remember(session: AsyncSession, request: KeyedRequest, operation_id: UUID) -> None:
-    """Note which operation the request started."""
-    note = sa.update(Keys).where(request.row()).values(operation_id=operation_id)
-    await session.execute(note)
+async def remember(session: AsyncSession, request: KeyedRequest, now: Before) -> None:
+    """Note what came of the request."""
+    note = sa.update(Keys).where(request.row())
+    await session.execute(note.values(operation_id=now.operation_id, answer=now.answer))

@@ -7,6 +7,7 @@ activity log, as the last statement of its transaction.
 
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from cks.db.models.activity import ActivityLog
+from cks.db.activity import log_by_hand
 from cks.db.models.rbac import RbacPermission, RbacRole, RbacRolePermission
 from cks.db.models.tenants import PLATFORM, Quota, Tenant
 from cks.db.models.users import User, UserToken
@@ -104,18 +105,18 @@ async def create_tenant(url: str, wish: NewTenant, *, unique_name: bool = False)
         await _make_roles(connection, tenant_id)
         user_id = await _make_user(connection, tenant_id, wish.admin_email, ADMIN)
         issued = await _issue(connection, tenant_id, user_id, "bootstrap")
-        await _log(connection, tenant_id, "tenants.create", tenant_id)
+        await log_by_hand(connection, tenant_id, "tenants.create", ("tenant", tenant_id))
     return Founded(tenant_id, user_id, issued.token)
 
 
 async def create_user(url: str, tenant: str, email: str, role: str) -> Joined:
     """Make a user with a role and a token; ``tenant`` is an id, or a name borne by one."""
     async with owning(url) as connection:
-        tenant_id = await _find_tenant(connection, tenant)
+        tenant_id = await find_tenant(connection, tenant)
         await _check_role(connection, tenant_id, role)
         user_id = await _make_user(connection, tenant_id, email, role)
         issued = await _issue(connection, tenant_id, user_id, "bootstrap")
-        await _log(connection, tenant_id, "users.create", user_id)
+        await log_by_hand(connection, tenant_id, "users.create", ("user", user_id))
     return Joined(user_id, issued.token)
 
 
@@ -126,7 +127,7 @@ async def create_token(url: str, user: str, name: str | None = None) -> Issued:
     async with owning(url) as connection:
         tenant_id, user_id = await _find_user(connection, user)
         issued = await _issue(connection, tenant_id, user_id, name)
-        await _log(connection, tenant_id, "tokens.create", issued.token_id)
+        await log_by_hand(connection, tenant_id, "tokens.create", ("token", issued.token_id))
     return issued
 
 
@@ -142,18 +143,24 @@ async def list_users(url: str, tenant: str) -> list[UserLine]:
     """Return a tenant's users by address; ``tenant`` is an id, or a name borne by one."""
     columns = (User.id, User.email, User.role, User.status)
     async with owning(url) as connection:
-        tenant_id = await _find_tenant(connection, tenant)
+        tenant_id = await find_tenant(connection, tenant)
         query = sa.select(*columns).where(User.tenant_id == tenant_id).order_by(User.email)
         return [UserLine(*row) for row in await connection.execute(query)]
 
 
 def _check(wish: NewTenant) -> None:
-    if not 1 <= len(wish.name.strip()) <= Tenant.name.type.length:
-        raise NotDone("A tenant's name has 1 to 128 characters.")
-    if wish.timezone not in zones():
-        raise NotDone(f"{wish.timezone} is no time zone; use a name such as Europe/Berlin.")
+    check_settings({"name": wish.name, "timezone": wish.timezone})
     if not CURRENCY.fullmatch(wish.currency):
         raise NotDone(f"{wish.currency} is no currency; use an ISO 4217 code such as EUR.")
+
+
+def check_settings(given: Mapping[str, str]) -> None:
+    """Raise ``NotDone`` for a tenant's name or time zone that cannot be meant."""
+    name, zone = given.get("name", "any"), given.get("timezone", "UTC")
+    if not 1 <= len(name.strip()) <= len(name) <= Tenant.name.type.length:
+        raise NotDone("A tenant's name has 1 to 128 characters.")
+    if zone not in zones():
+        raise NotDone(f"{zone} is no time zone; use a name such as Europe/Berlin.")
 
 
 async def _check_unique(connection: AsyncConnection, name: str) -> None:
@@ -231,7 +238,8 @@ async def _issue(
     return Issued(token_id, token)
 
 
-async def _find_tenant(connection: AsyncConnection, tenant: str) -> UUID:
+async def find_tenant(connection: AsyncConnection, tenant: str) -> UUID:
+    """Return the id of a tenant given by id or by a name borne by one; raise ``NotDone``."""
     tenant_id = _uuid(tenant)
     named = sa.and_(Tenant.name == tenant, Tenant.status != CLOSED)
     same = Tenant.id == tenant_id if tenant_id else named
@@ -262,22 +270,6 @@ async def _check_role(connection: AsyncConnection, tenant_id: UUID, role: str) -
     names = sorted(await connection.scalars(query))
     if role not in names:
         raise NotDone(f"There is no role {role}; choose one of {', '.join(names)}.")
-
-
-async def _log(
-    connection: AsyncConnection, tenant_id: UUID, action: str, resource_id: UUID
-) -> None:
-    """Write the log's row, by the system, about the thing that ``action`` made."""
-    await connection.execute(
-        sa.insert(ActivityLog).values(
-            tenant_id=tenant_id,
-            action=action,
-            resource_type=action.partition(".")[0].removesuffix("s"),
-            resource_id=resource_id,
-            actor_type="system",
-            status="success",
-        )
-    )
 
 
 def _uuid(text: str) -> UUID | None:

@@ -15,6 +15,8 @@ PERMISSIONS: dict[str, str] = {
     "node_pools.read": "See node pools",
     "operations.cancel": "Cancel operations",
     "operations.read": "See operations and their events",
+    "tenant.read": "See the tenant's settings",
+    "tenant.update": "Change the tenant's settings",
 }
 
 ADMIN, DEVELOPER, VIEWER = "admin", "developer", "viewer"
@@ -23,7 +25,7 @@ ROLES: dict[str, tuple[str, frozenset[str]]] = {
     ADMIN: ("Everything", frozenset(PERMISSIONS)),
     DEVELOPER: (
         "Runs clusters",
-        frozenset(name for name in PERMISSIONS if not name.startswith(("rbac.", "users."))),
+        frozenset(PERMISSIONS) - {"tenant.update"},
     ),
     VIEWER: ("Reads", frozenset(name for name in PERMISSIONS if name.endswith(".read"))),
 }

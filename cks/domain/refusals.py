@@ -87,6 +87,18 @@ class TooLate(Declined):
     code = "operation_done"
 
 
+class NoPrice(Declined):
+    """There is no price for this in the tenant's currency.  Member: ``sku``."""
+
+    code = "no_price"
+
+
+class TenantSuspended(Declined):
+    """The tenant is suspended: it reads, and changes nothing."""
+
+    code = "tenant_suspended"
+
+
 class IdempotencyKeyReused(Declined):
     """The same key came with another request."""
 

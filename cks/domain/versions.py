@@ -1,18 +1,21 @@
-"""Kubernetes versions: what is on offer on a given day.
+"""Kubernetes versions: what is on offer at a given instant.
 
 Upstream supports a minor for about fourteen months: twelve in full, two in maintenance.  We
 run it for another year (``extended``), as EKS, GKE and AKS do, so that nobody is forced to
-upgrade in a hurry.  Support is computed from dates and a day, never stored.
+upgrade in a hurry.  Support is computed from dates and an instant, never stored.  The dates
+are days in UTC; a last day counts whole.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from itertools import pairwise
 
 from cks.domain.refusals import Fault
 
 EXTENDED_SUPPORT = timedelta(days=365)
+DAY = timedelta(days=1)
 
 
 class Support(StrEnum):
@@ -28,44 +31,70 @@ ORDERABLE = (Support.SUPPORTED, Support.DEPRECATED, Support.EXTENDED)
 
 @dataclass(frozen=True, slots=True)
 class Minor:
-    """A Kubernetes minor (``1.35``), its dates, and its newest patch (``1.35.8``)."""
+    """A Kubernetes minor (``1.35``), its dates, and its newest patch (``1.35.8``).
+
+    ``end_of_life`` is the last day of upstream's support.  What is ``withdrawn`` cannot be
+    ordered, whatever its dates say.
+    """
 
     minor: str
     released: date
     maintenance_from: date | None
     end_of_life: date
     latest_patch: str
+    latest_patch_released: date | None = None
+    dates_estimated: bool = False
+    withdrawn: bool = False
 
     @property
     def order(self) -> tuple[int, ...]:
-        return tuple(int(part) for part in self.minor.split("."))
+        return numbers_of(self.minor)
+
+    @property
+    def extended_until(self) -> date:
+        """Return the last day of our own support."""
+        return self.end_of_life + EXTENDED_SUPPORT
+
+    def course(self) -> list[tuple[datetime, Support]]:
+        """Return the instants at which its support changes, and to what, in order."""
+        kept = [(self.maintenance_from, Support.DEPRECATED)] if self.maintenance_from else []
+        days = [
+            (self.released, Support.SUPPORTED),
+            *kept,
+            (self.end_of_life + DAY, Support.EXTENDED),
+            (self.extended_until + DAY, Support.EXPIRED),
+        ]
+        return [(datetime.combine(day, time(), UTC), support) for day, support in days]
 
 
-def support_of(minor: Minor, today: date) -> Support:
-    """Return what we promise for a minor on that day."""
-    if today < minor.released:
-        return Support.PREVIEW
-    if today > minor.end_of_life + EXTENDED_SUPPORT:
-        return Support.EXPIRED
-    if today > minor.end_of_life:
-        return Support.EXTENDED
-    if minor.maintenance_from is not None and today >= minor.maintenance_from:
-        return Support.DEPRECATED
-    return Support.SUPPORTED
+def numbers_of(version: str) -> tuple[int, ...]:
+    """Return a version's numbers, by which versions are in order."""
+    return tuple(int(part) for part in version.split("."))
 
 
-def choices(minors: Sequence[Minor], today: date) -> list[Minor]:
+def support_of(minor: Minor, at: datetime) -> Support:
+    """Return what we promise for a minor at an instant."""
+    begun = [support for since, support in minor.course() if since <= at]
+    return begun[-1] if begun else Support.PREVIEW
+
+
+def is_orderable(minor: Minor, at: datetime) -> bool:
+    """Say whether a new cluster may run it."""
+    return not minor.withdrawn and support_of(minor, at) in ORDERABLE
+
+
+def choices(minors: Sequence[Minor], at: datetime) -> list[Minor]:
     """Return the minors that a new cluster may run, newest first."""
-    fit = [minor for minor in minors if support_of(minor, today) in ORDERABLE]
+    fit = [minor for minor in minors if is_orderable(minor, at)]
     return sorted(fit, key=lambda minor: minor.order, reverse=True)
 
 
-def resolve(minors: Sequence[Minor], wanted: str | None, today: date) -> str | Fault:
-    """Return the patch for a wish: a minor, a known patch, or nothing (the newest).
+def resolve(minors: Sequence[Minor], wanted: str | None, at: datetime) -> str | Fault:
+    """Return the patch for a wish: a minor, its newest patch, or nothing (the newest minor).
 
-    A ``Fault`` says whether the version is expired or unknown, and names the choices.
+    A ``Fault`` says whether the version is not on offer or unknown, and names the choices.
     """
-    offered = choices(minors, today)
+    offered = choices(minors, at)
     for minor in offered:
         if wanted in (None, minor.minor, minor.latest_patch):
             return minor.latest_patch
@@ -86,3 +115,26 @@ def resolve(minors: Sequence[Minor], wanted: str | None, today: date) -> str | F
 
 def _newest(minor: Minor) -> str:
     return f"the newest patch of {minor.minor} is {minor.latest_patch}; "
+
+
+def check_minors(minors: Sequence[Minor]) -> list[str]:
+    """Name what cannot be true of minors, alone or side by side."""
+    in_order = sorted(minors, key=lambda minor: minor.order)
+    wrong = [said for minor in in_order for said in _check_minor(minor)]
+    for before, after in pairwise(in_order):
+        if before.minor == after.minor:
+            wrong.append(f"{after.minor} is there twice")
+        elif after.released < before.released:
+            when = f"released on {after.released}, before {before.minor} ({before.released})"
+            wrong.append(f"{after.minor} is {when}")
+    return wrong
+
+
+def _check_minor(minor: Minor) -> list[str]:
+    wrong = []
+    dates = [minor.released, minor.maintenance_from or minor.released, minor.end_of_life]
+    if dates != sorted(dates):
+        wrong.append(f"the dates of {minor.minor} do not follow one another")
+    if not minor.latest_patch.startswith(f"{minor.minor}."):
+        wrong.append(f"{minor.latest_patch} is no patch of {minor.minor}")
+    return wrong

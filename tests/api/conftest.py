@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.announcements import Announcements
 from api.app import build_app
 from api.keys import Surroundings
+from api.offers import Offers
 from api.relay import Relay
-from cks import catalogue, engine
+from cks import engine
 from cks.db import tenants
 from cks.db.session import Database, Dispatch
 from cks.db.tenants import Founded, NewTenant
@@ -58,7 +59,7 @@ async def _heard(owner: AsyncEngine) -> bool:
 async def surroundings(database: Database, dispatch: Dispatch, url: str) -> Surroundings:
     temporal = engine.Temporal(await engine.connect("127.0.0.1:1", "cks"), "cks")
     relay = Relay(database, dispatch, temporal)
-    return Surroundings(Settings(), database, catalogue.load(), relay, Announcements(url))
+    return Surroundings(Settings(), database, Offers(), relay, Announcements(url))
 
 
 @pytest.fixture(scope="session")

@@ -198,6 +198,9 @@ async def lifetime(client: Client, stories: Stories) -> dict[str, tuple[int, Any
         "delete_cluster": await client.call("DELETE", f"/v1/clusters/{failed['resource_id']}"),
         "list_versions": await client.get("/v1/versions"),
         "list_instance_types": await client.get("/v1/instance-types"),
+        "estimate_cost": await client.post("/v1/billing:estimate", wish),
+        "get_tenant": await client.get("/v1/tenant"),
+        "update_tenant": await client.call("PATCH", "/v1/tenant", {"timezone": "Asia/Tokyo"}),
     }
     events = {
         "follow_operation": await first_event(client, f"/v1/operations/{lost}/events"),

@@ -1,20 +1,32 @@
 """``cks admin`` over the database, run as an operator runs it."""
 
 import asyncio
+import hashlib
 import json
+import tarfile
+from pathlib import Path
 from uuid import UUID, uuid4
 
-import click
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from cks.cli import admin
+from cks import catalogue
+from cks.cli.main import operators
 from cks.db import tenants
 from cks.db.migrate import head
 from cks.db.models.tenants import Tenant
+from cks.db.tenants import Founded, NewTenant
+from cks.domain import tokens
 from tests.conftest import Urls
+from tests.db.rows import fill
+
+LATER = "2090-01-01T00:00:00Z"
+TENANT_TABLES = """
+SELECT relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+ WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND attname = 'tenant_id'
+"""
 
 
 def address() -> str:
@@ -23,10 +35,8 @@ def address() -> str:
 
 async def cks_admin(url: str, *words: str) -> Result:
     """Run a command in a thread, where it can have an event loop of its own."""
-    group = click.Group("admin")
-    admin.register(group)
     environment = {"CKS_DATABASE_URL": url}
-    return await asyncio.to_thread(CliRunner().invoke, group, words, env=environment)
+    return await asyncio.to_thread(CliRunner().invoke, operators, words, env=environment)
 
 
 async def made(urls: Urls, *words: str) -> dict[str, str]:
@@ -141,3 +151,142 @@ async def test_a_login_that_may_not_act_as_the_owner_is_told_so(urls: Urls) -> N
         assert ran.exit_code == 1
         assert why in ran.stderr
         assert ran.stderr.count("\n") == 1
+
+
+async def test_a_tenant_is_set_suspended_and_activated(urls: Urls) -> None:
+    tenant = (await made(urls, "tenant", "create", f"acme-{uuid4()}", "--admin-email", address()))[
+        "tenant_id"
+    ]
+    words = ("--name", "new", "--timezone", "Asia/Tokyo", "--billing-cycle", "day")
+    now = await made(urls, "tenant", "set", tenant, *words)
+    assert now == {
+        "tenant_id": tenant,
+        "name": "new",
+        "status": "active",
+        "timezone": "Asia/Tokyo",
+        "currency": "USD",
+        "billing_cycle": "day",
+    }
+    for _ in range(2):
+        assert (await made(urls, "tenant", "suspend", tenant))["status"] == "suspended"
+    assert (await made(urls, "tenant", "activate", tenant))["status"] == "active"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("set",), "Say what to set"),
+        (("set", "--timezone", "Mars/Olympus_Mons"), "is no time zone"),
+        (("set", "--name", " "), "1 to 128 characters"),
+        (("set", "--billing-cycle", "year"), "'year' is not one of"),
+    ],
+)
+async def test_a_setting_that_cannot_be_meant_is_told(
+    urls: Urls, words: tuple[str, ...], said: str
+) -> None:
+    tenant = await made(urls, "tenant", "create", f"acme-{uuid4()}", "--admin-email", address())
+    command, *options = words
+    ran = await cks_admin(urls.owner, "tenant", command, tenant["tenant_id"], *options)
+    assert ran.exit_code
+    assert said in ran.stderr
+
+
+async def test_a_closed_tenant_is_neither_set_nor_opened(urls: Urls, owner: AsyncEngine) -> None:
+    tenant = await made(urls, "tenant", "create", f"acme-{uuid4()}", "--admin-email", address())
+    await close(owner, tenant["tenant_id"])
+    ran = await cks_admin(urls.owner, "tenant", "activate", tenant["tenant_id"])
+    assert (ran.exit_code, ran.stderr) == (1, "Error: The tenant is closed.\n")
+
+
+async def test_an_export_holds_every_row_of_the_tenant_and_no_secret(
+    urls: Urls, owner: AsyncEngine, tmp_path: Path
+) -> None:
+    mine = await tenants.create_tenant(urls.owner, NewTenant(f"mine-{uuid4()}", address()))
+    async with AsyncSession(owner) as session, session.begin():
+        await fill(session, mine)
+    output = tmp_path / "mine.tar.gz"
+    told = json.loads(
+        (
+            await cks_admin(
+                urls.owner, "tenant", "export", str(mine.tenant_id), "--output", str(output)
+            )
+        ).stdout
+    )
+    with tarfile.open(output) as archive:
+        names = archive.getnames()
+        files = {name.split("/")[1]: archive.extractfile(name) for name in names}
+        texts = {name: file.read().decode() for name, file in files.items() if file}
+    manifest = json.loads(texts.pop("manifest.json"))
+    assert manifest["tables"] == told["tables"]
+    async with owner.connect() as connection:
+        every = set(await connection.scalars(sa.text(TENANT_TABLES)))
+    assert {name.removesuffix(".jsonl") for name in texts} == every | {"tenants"}
+    for name, text in texts.items():
+        rows = [json.loads(line) for line in text.splitlines()]
+        of_table = manifest["tables"][name.removesuffix(".jsonl")]
+        assert of_table["rows"] == len(rows) > 0, name
+        assert of_table["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+        column = "id" if name == "tenants.jsonl" else "tenant_id"
+        assert {row[column] for row in rows} == {str(mine.tenant_id)}
+        assert mine.token not in text
+        assert tokens.digest_of(mine.token) not in text
+    again = await cks_admin(
+        urls.owner, "tenant", "export", str(mine.tenant_id), "--output", str(output)
+    )
+    assert (again.exit_code, again.stderr) == (1, f"Error: There is a file {output} already.\n")
+
+
+async def test_an_export_that_the_disk_does_not_take_leaves_nothing(
+    urls: Urls, founded: Founded
+) -> None:
+    output = Path("/proc/nowhere.tar.gz")
+    words = ("tenant", "export", str(founded.tenant_id), "--output", str(output))
+    ran = await cks_admin(urls.owner, *words)
+    assert ran.exit_code == 1
+    assert f"{output} cannot be written" in ran.stderr
+
+
+async def test_prices_are_added_listed_and_ended(urls: Urls, founded: Founded) -> None:
+    tenant = str(founded.tenant_id)
+    of = ("--tenant", tenant, "--sku", "disk")
+    added = await made(urls, "price", "add", *of, "--unit-price", "0.06", "--from", LATER)
+    assert (added["tenant_id"], added["unit_price"]) == (tenant, "0.06")
+    assert added["valid_from"] == "2090-01-01T00:00:00.000000Z"
+    lines = (await cks_admin(urls.owner, "price", "list")).stdout.splitlines()
+    assert [line["sku"] for line in map(json.loads, lines) if line["tenant_id"] == tenant] == [
+        "disk"
+    ]
+    ended = await cks_admin(urls.owner, "price", "end", *of, "--from", "2091-01-01T00:00:00Z")
+    assert (ended.exit_code, ended.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--unit-price", "-1"), "must be a price such as"),
+        (("--unit-price", "NaN"), "must be a price such as"),
+        (("--unit-price", "0.00000000001"), "must be a price such as"),
+        (("--unit-price", "1", "--from", "tomorrow"), "must be an RFC 3339 time"),
+        (("--unit-price", "1", "--from", "2090-01-01T00:00:00"), "must be an RFC 3339 time"),
+        (("--unit-price", "1", "--currency", "euro"), "must be an ISO 4217 code"),
+        (("--unit-price", "1", "--from", "2020-01-01T00:00:00Z"), "in the future"),
+        (("--unit-price", "1", "--tenant", "nobody"), "There is no tenant nobody"),
+    ],
+)
+async def test_a_price_that_cannot_be_meant_is_told_in_one_line(
+    urls: Urls, words: tuple[str, ...], said: str
+) -> None:
+    ran = await cks_admin(urls.owner, "price", "add", "--sku", "disk", *words)
+    assert ran.exit_code
+    assert said in ran.stderr
+
+
+async def test_a_catalogue_is_imported_from_a_file(urls: Urls, tmp_path: Path) -> None:
+    file = tmp_path / "releases.json"
+    file.write_text(catalogue.own("kubernetes-releases"))
+    taken = json.loads((await cks_admin(urls.owner, "catalogue", "import", str(file))).stdout)
+    assert [taken[name] for name in ("added", "changed", "withdrawn")] == [[], [], []]
+    file.write_text('{"minors": [{"minor": "1.40"}]}')
+    ran = await cks_admin(urls.owner, "catalogue", "import", str(file))
+    assert ran.exit_code == 1
+    assert "minors/0/released: Field required" in ran.stderr

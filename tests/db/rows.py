@@ -13,6 +13,7 @@ from cks.db.models.activity import ActivityLog, LogPerson
 from cks.db.models.alerts import Alert, Metric
 from cks.db.models.base import Base
 from cks.db.models.billing import BillingPeriod, BillingUsage
+from cks.db.models.catalogue import InstanceType, KubernetesMinor, KubernetesPatch, ListedPrice
 from cks.db.models.clusters import Cluster, Node, NodePool
 from cks.db.models.docs import Doc, HelpTicket, QaAnswer, QaQuestion
 from cks.db.models.namespaces import Namespace
@@ -46,6 +47,7 @@ def every_row(tenant: UUID, user: UUID) -> Iterator[Base]:
     yield from cluster_rows(tenant, user)
     yield from operation_rows(tenant, user)
     yield from billing_rows(tenant)
+    yield from catalogue_rows(tenant)
     yield from desk_rows(tenant, user)
     value, salt = "127.0.0.1", uuid4().bytes
     digest = hashlib.sha256(salt + value.encode()).digest()
@@ -161,6 +163,29 @@ def billing_rows(tenant: UUID) -> Iterator[Base]:
     period = a_period(tenant)
     yield period
     yield a_line(period, Decimal(5))
+
+
+def catalogue_rows(tenant: UUID) -> Iterator[Base]:
+    day = date(2026, 7, 1)
+    yield KubernetesMinor(tenant_id=tenant, minor="1.99", released=day, end_of_life=day)
+    yield KubernetesPatch(tenant_id=tenant, patch="1.99.0", minor="1.99")
+    yield InstanceType(
+        tenant_id=tenant, name="c2", position=0, vcpus=2, memory_gib=8, architecture="amd64"
+    )
+    yield a_price(tenant)
+
+
+def a_price(tenant: UUID) -> ListedPrice:
+    return ListedPrice(
+        id=uuid4(),
+        tenant_id=tenant,
+        sku="node.c2",
+        resource_type="node",
+        unit="hour",
+        unit_price=Decimal("0.1"),
+        currency="XTS",
+        valid_from=JULY,
+    )
 
 
 def desk_rows(tenant: UUID, user: UUID) -> Iterator[Base]:

@@ -11,6 +11,7 @@ instead of an error.
 from pathlib import Path
 from typing import cast
 
+import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.connectors.asyncio import AsyncAdapt_dbapi_connection
 
@@ -41,6 +42,22 @@ CREATE POLICY tenant_delete ON {table} FOR DELETE TO cks_app USING (tenant_id = 
 """
 
 
+ADD_PERMISSION = sa.text("""
+INSERT INTO rbac_permissions (tenant_id, name, description)
+SELECT id, :name, :said FROM tenants WHERE id = '00000000-0000-0000-0000-000000000000'
+""")
+LET_ROLES = sa.text("""
+INSERT INTO rbac_role_permissions (tenant_id, role_id, permission_id)
+SELECT r.tenant_id, r.id, p.id FROM rbac_roles r, rbac_permissions p
+ WHERE r.builtin AND r.name = ANY (:roles) AND p.name = :name
+""")
+BAR_ROLES = sa.text("""
+DELETE FROM rbac_role_permissions WHERE permission_id IN (
+  SELECT id FROM rbac_permissions WHERE name = ANY (:names))
+""")
+DROP_PERMISSIONS = sa.text("DELETE FROM rbac_permissions WHERE name = ANY (:names)")
+
+
 def run(script: str) -> None:
     """Run a script of several statements, which a prepared one cannot be."""
     adapted = cast("AsyncAdapt_dbapi_connection", op.get_bind().connection.dbapi_connection)
@@ -62,3 +79,15 @@ def share(*tables: str) -> None:
     """Isolate, but let every tenant read the rows of the platform tenant."""
     for table in tables:
         run((PROTECT + OWN_OR_SHARED).format(table=table, current=CURRENT, platform=PLATFORM))
+
+
+def permit(name: str, description: str, *roles: str) -> None:
+    """Add a permission to the catalogue, and to these built-in roles of every tenant."""
+    op.get_bind().execute(ADD_PERMISSION, {"name": name, "said": description})
+    op.get_bind().execute(LET_ROLES, {"name": name, "roles": list(roles)})
+
+
+def forbid(*names: str) -> None:
+    """Take permissions out of the catalogue, and out of every role."""
+    for statement in (BAR_ROLES, DROP_PERMISSIONS):
+        op.get_bind().execute(statement, {"names": list(names)})
