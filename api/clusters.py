@@ -83,8 +83,8 @@ async def create_cluster(call: Call[NewCluster, StartQuery]) -> Reply:
     _refuse_plan(call.request)
     wish = wish_of(call.body)
     allowance = call.around.settings.allowance
-    operation = await clusters.order(call.session, call.caller, wish, allowance)
-    return await started(call, operation)
+    operation = await clusters.order(call.session, call.caller, wish, allowance, call.at)
+    return started(call, operation)
 
 
 def wish_of(body: NewCluster) -> ClusterWish:
@@ -142,7 +142,7 @@ async def delete_cluster(call: Call[None, DeleteQuery]) -> Reply:
     etag = call.request.headers.get("If-Match")
     if etag not in (None, "*", etag_of(await clusters.find(call.session, wanted))):
         raise PreconditionFailed("The cluster is not in the state that If-Match names.")
-    return await started(call, await clusters.forget(call.session, call.caller, wanted))
+    return started(call, await clusters.forget(call.session, call.caller, wanted, call.at))
 
 
 async def list_node_pools(call: Call[None, NodePoolQuery]) -> Reply:

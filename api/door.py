@@ -8,14 +8,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from aiohttp import web
 
-from cks.db import access
+from cks.db import access, views
+from cks.db.access import Identity
 from cks.db.session import Database, Session
+from cks.db.views import OperationView
 from cks.domain import tokens
 from cks.domain.access import Caller
-from cks.domain.refusals import Forbidden, TenantSuspended, Unauthenticated
+from cks.domain.refusals import Forbidden, NotFound, TenantSuspended, Unauthenticated
 from cks.domain.tokens import TokenClaim
 
 LONGEST_AGENT = 255
@@ -64,13 +67,23 @@ class Door:
         Raise ``Unauthenticated`` for a token that is not alive, ``Forbidden`` where its user
         lacks the permission, and ``TenantSuspended``.
         """
-        async with self.database.begin(self.claim.tenant_id) as session:
-            yield await self._admit(session)
+        async with self.database.enter(self.claim, self.permission) as (session, row):
+            known = access.identity_of(row)
+            yield Admission(session, self._judge(known), known.at)
 
-    async def _admit(self, session: Session) -> Admission:
-        known = await access.identify(session, self.claim.digest, self.permission)
-        if known is None:
-            raise Unauthenticated("The token is unknown, revoked or expired, or its user is.")
+    async def look(self, operation_id: UUID) -> OperationView:
+        """Read one operation, once to the database and back.
+
+        Raise what ``open`` raises, and ``NotFound``.
+        """
+        found = await views.glimpse(self.database, self.claim, str(self.permission), operation_id)
+        self._judge(found.identity)
+        if found.operation is None:
+            raise NotFound("There is no such operation.")
+        return found.operation
+
+    def _judge(self, known: Identity) -> Caller:
+        """Return who came, if they may pass."""
         self.caller = Caller(
             tenant_id=self.claim.tenant_id,
             user_id=known.user_id,
@@ -84,7 +97,7 @@ class Door:
             raise Forbidden(f"This needs the permission {self.permission}.")
         if known.suspended and self.changes:
             raise TenantSuspended("The tenant is suspended: it can be read, not changed.")
-        return Admission(session, self.caller, known.at)
+        return self.caller
 
 
 def door_of(

@@ -12,11 +12,11 @@ from api.forms import Instant, Whole
 from api.pages import PageQuery, cut_of, token_of
 from api.reading import Query, id_in
 from api.replays import started
-from api.showing import operation_bodies, operation_body
+from api.showing import operation_body
 from api.streams import EVENT_STREAM, follow_all, follow_one
-from cks.db import endings, operations
+from cks.db import endings, operations, views
 from cks.db.operations import OperationFilter
-from cks.domain.refusals import TooLate
+from cks.domain.refusals import NotFound, TooLate
 
 LIST = "/v1/operations"
 ONE = "/v1/operations/{operation_id}"
@@ -64,7 +64,8 @@ async def list_operations(call: Call[None, OperationQuery]) -> Reply:
     names = OperationFilter.__dataclass_fields__
     wanted = OperationFilter(**{name: getattr(query, name) for name in names})
     page = await operations.list_page(call.session, wanted, cut_of(LIST, query))
-    results = await operation_bodies(call.session, page.rows, call.around.settings.pace)
+    found = await views.views_of(call.session, page.rows)
+    results = [operation_body(view, call.around.settings.pace) for view in found]
     after = token_of(LIST, query, page.next_after)
     return Reply(OperationPage(results=results, next_page_token=after))
 
@@ -76,13 +77,17 @@ class WaitQuery(Query):
 
 async def get_operation(visit: Visit[WaitQuery]) -> Reply:
     """Answer from the rows alone; with ``wait``, when it is done or the time is up."""
-    operation_id = id_in(visit.request, "operation_id")
+    pace = visit.around.settings.pace
+    operation_id = await _id_in(visit)
+    body = operation_body(await visit.door.look(operation_id), pace)
+    if body.done or not visit.query.wait:
+        return Reply(body)
     loop = asyncio.get_running_loop()
     until = loop.time() + visit.query.wait
     with visit.around.announcements.about(operation_id) as news:
         while True:
             news.clear()
-            body = await _look(visit, operation_id)
+            body = operation_body(await visit.door.look(operation_id), pace)
             left = until - loop.time()
             if body.done or left <= 0:
                 return Reply(body)
@@ -92,10 +97,13 @@ async def get_operation(visit: Visit[WaitQuery]) -> Reply:
                 continue
 
 
-async def _look(visit: Visit[Any], operation_id: UUID) -> OperationBody:
-    async with visit.door.open() as inside:
-        operation = await operations.read(inside.session, operation_id)
-        return await operation_body(inside.session, operation, visit.around.settings.pace)
+async def _id_in(visit: Visit[Any]) -> UUID:
+    """Return the path's id; what is none is told to those alone who may ask."""
+    try:
+        return id_in(visit.request, "operation_id")
+    except NotFound:
+        async with visit.door.open():
+            raise
 
 
 async def follow_operation(visit: Visit[Query]) -> web.StreamResponse:
@@ -109,7 +117,8 @@ async def follow_events(visit: Visit[Query]) -> web.StreamResponse:
 async def cancel_operation(call: Call[None, Query]) -> Reply:
     """Write the wish down; the relay forwards it.  Repeating it is harmless."""
     operation_id = id_in(call.request, "operation_id")
-    return await started(call, await endings.request_cancel(call.session, operation_id))
+    operation = await endings.request_cancel(call.session, operation_id)
+    return started(call, await views.view_of(call.session, operation))
 
 
 ENDPOINTS = (

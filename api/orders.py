@@ -134,9 +134,7 @@ def _pool_faults(asked: object) -> list[Fault]:
 
 
 def _size_faults(at: str, pool: object) -> list[Fault]:
-    count, least, most = (
-        _number(pool, name) for name in ("node_count", "min_nodes", "max_nodes")
-    )
+    count, least, most = (_number(pool, name) for name in ("node_count", "min_nodes", "max_nodes"))
     if count is None or least is None or most is None:
         return []
     return check_pool_size(at, count, least, most)

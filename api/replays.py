@@ -14,7 +14,7 @@ from api.endpoint import Call, Reply, Subject
 from api.showing import operation_body
 from cks.db import operations
 from cks.db.idempotency import Before, KeyedRequest
-from cks.db.models.operations import Operation
+from cks.db.views import OperationView, view_of
 from cks.domain.access import Caller
 from cks.domain.instants import rfc3339_or_none
 from cks.domain.refusals import Fault, Invalid, OperationConflict
@@ -43,7 +43,8 @@ class Stored(RootModel[object]):
 async def replay(call: Call[Any, Any], before: Before) -> Reply:
     """Answer what was answered before, or the operation that was started, as it is now."""
     if before.operation_id:
-        return await started(call, await operations.read(call.session, before.operation_id))
+        operation = await operations.read(call.session, before.operation_id)
+        return started(call, await view_of(call.session, operation))
     answer = before.answer or {}
     headers = cast(dict[str, str], answer["headers"])
     return Reply(Stored(answer["body"]), {**headers, REPLAYED: "true"})
@@ -60,15 +61,15 @@ def to_remember(reply: Reply) -> Before:
 async def until_when(call: Call[Any, Any], conflict: OperationConflict) -> dict[str, object]:
     """Say until when the operation in the way will probably be there."""
     holder = await operations.read(call.session, UUID(str(conflict.members[HOLDER])))
-    body = await operation_body(call.session, holder, call.around.settings.pace)
+    body = operation_body(await view_of(call.session, holder), call.around.settings.pace)
     at = body.estimated_completion_at
     return {"estimated_completion_at": rfc3339_or_none(at)}
 
 
-async def started(call: Call[Any, Any], operation: Operation) -> Reply:
+def started(call: Call[Any, Any], operation: OperationView) -> Reply:
     """Answer with the operation to follow."""
     return Reply(
-        body=await operation_body(call.session, operation, call.around.settings.pace),
+        body=operation_body(operation, call.around.settings.pace),
         headers={"Location": f"/v1/operations/{operation.id}", **RETRY_AFTER},
         subject=Subject(operation.resource_type, operation.resource_id),
         operation_id=operation.id,

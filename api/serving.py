@@ -23,8 +23,8 @@ from api.problems import Bug, DatabaseAway, MethodNotAllowed, answer_of, status_
 from api.reading import body_of, canonical, query_of, text_of, together
 from api.replays import key_of, replay, to_remember, until_when
 from cks.db import activity, idempotency
-from cks.db.activity import Actor, Deed
-from cks.db.session import Session, is_away
+from cks.db.activity import Deed
+from cks.db.session import is_away
 from cks.domain.refusals import (
     Declined,
     Forbidden,
@@ -111,8 +111,9 @@ async def _visited(
 ) -> Reply | web.StreamResponse:
     assert endpoint.wait is not None  # noqa: S101  (``serve`` chose)
     said = await _read(endpoint, request)
-    async with door.open():
-        said.check()
+    if said.verdict or endpoint.stream:
+        async with door.open():
+            said.check()
     return await endpoint.wait(Visit(request, door, said.query, around))
 
 
@@ -192,7 +193,6 @@ async def _once(endpoint: Endpoint, call: Call[Any, Any], said: Said) -> Reply:
         body = canonical(said.text, call.request.query_string)
         keyed = key_of(call.request, call.caller, body)
     before = await idempotency.reserve(call.session, keyed) if keyed else None
-    actor = await activity.actor_of(call.session, call.caller) if endpoint.mutates else None
     if before:
         reply = await replay(call, before)
     else:
@@ -200,12 +200,12 @@ async def _once(endpoint: Endpoint, call: Call[Any, Any], said: Said) -> Reply:
         reply = await endpoint.act(call)
     if keyed and before is None:
         await idempotency.remember(call.session, keyed, to_remember(reply))
-    if actor:
-        await _log_success(endpoint, call.session, actor, reply)
+    if endpoint.mutates:
+        await _log_success(endpoint, call, reply)
     return reply
 
 
-async def _log_success(endpoint: Endpoint, session: Session, actor: Actor, reply: Reply) -> None:
+async def _log_success(endpoint: Endpoint, call: Call[Any, Any], reply: Reply) -> None:
     subject = reply.subject
     deed = Deed(
         action=endpoint.permission,
@@ -215,7 +215,7 @@ async def _log_success(endpoint: Endpoint, session: Session, actor: Actor, reply
         resource_id=subject.id if subject else None,
         detail={"operation_id": str(reply.operation_id)} if reply.operation_id else {},
     )
-    await activity.log_request(session, actor, deed)
+    await activity.log_request(call.session, call.caller, deed)
 
 
 async def _log_refusal(endpoint: Endpoint, door: Door, refusal: Declined) -> None:
@@ -231,7 +231,7 @@ async def _log_refusal(endpoint: Endpoint, door: Door, refusal: Declined) -> Non
         detail={"status": status_of(type(refusal))},
     )
     async with door.database.begin(caller.tenant_id) as session:
-        await activity.log_request(session, await activity.actor_of(session, caller), deed)
+        await activity.log_request(session, caller, deed)
 
 
 def _response(endpoint: Endpoint, reply: Reply) -> web.Response:

@@ -1,10 +1,8 @@
 """Rows as bodies: what a tenant sees of them."""
 
 import hashlib
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from uuid import UUID
 
 from api.bodies import (
     ClusterBody,
@@ -17,71 +15,43 @@ from api.bodies import (
     PoolSummary,
     Taint,
 )
-from cks.db import events, operations
 from cks.db.clusters import ClusterView
 from cks.db.models.clusters import Cluster, NodePool
-from cks.db.models.operations import Operation
-from cks.db.session import Session
+from cks.db.views import OperationView
 from cks.domain.clusters import ClusterStatus
-from cks.domain.operations import Moment
 from cks.domain.plans import expected_seconds
 from cks.domain.prices import PoolSize, Tariff, charges_of_cluster, hourly_cost, money
 from cks.domain.refusals import NoPrice
 
 
-async def operation_body(session: Session, operation: Operation, pace: float) -> OperationBody:
-    """Return an operation as it is now."""
-    return (await operation_bodies(session, [operation], pace))[0]
-
-
-async def operation_bodies(
-    session: Session, found: Sequence[Operation], pace: float
-) -> list[OperationBody]:
-    """Return operations as they are now, with three queries however many they are."""
-    emails = await creators_of(session, found)
-    steps = await events.steps_of_many(session, [operation.id for operation in found])
-    return [
-        body_at(one, events.moment_of(one, steps.get(one.id, [])), emails, pace) for one in found
-    ]
-
-
-async def creators_of(session: Session, found: Sequence[Operation]) -> dict[UUID, str]:
-    """Return the addresses of those who asked for operations, as far as they still exist."""
-    return await operations.emails_of(session, {one.created_by for one in found if one.created_by})
-
-
-def body_at(
-    operation: Operation, moment: Moment, emails: dict[UUID, str], pace: float
-) -> OperationBody:
-    """Return an operation as it was at a moment."""
-    actor = operation.actor_id or UUID(int=0)
+def operation_body(view: OperationView, pace: float) -> OperationBody:
+    """Return an operation as it was at its moment."""
     return OperationBody.model_validate(
         {
-            **moment,
-            "id": operation.id,
-            "type": operation.type,
-            "resource_type": operation.resource_type,
-            "resource_id": operation.resource_id,
-            "resource_name": operation.resource_name,
-            "cluster_id": operation.cluster_id,
-            "request": operation.request or {},
-            "estimated_completion_at": _estimate(operation, moment, pace),
-            "created_at": operation.created_at,
-            "created_by": CreatorBody(
-                id=actor, email=emails.get(actor), token_id=operation.token_id
-            ),
-            "workflow_id": operation.workflow_id or "",
+            **view.moment,
+            "id": view.id,
+            "type": view.type,
+            "resource_type": view.resource_type,
+            "resource_id": view.resource_id,
+            "resource_name": view.resource_name,
+            "cluster_id": view.cluster_id,
+            "request": view.request,
+            "estimated_completion_at": _estimate(view, pace),
+            "created_at": view.created_at,
+            "created_by": CreatorBody(id=view.actor_id, email=view.email, token_id=view.token_id),
+            "workflow_id": view.workflow_id,
         }
     )
 
 
-def _estimate(operation: Operation, moment: Moment, pace: float) -> datetime | None:
+def _estimate(view: OperationView, pace: float) -> datetime | None:
     """Say when it should be done, going by the plan; ``None`` once it is, or turns back."""
+    moment = view.moment
     if moment["phase"] not in ("waiting", "forward"):
         return None
     planned = expected_seconds((step["name"], step["weight"]) for step in moment["steps"])
     began = moment["started_at"]
-    start = datetime.fromisoformat(began) if began else operation.created_at
+    start = datetime.fromisoformat(began) if began else view.created_at
     return start + timedelta(seconds=planned / pace)
 
 

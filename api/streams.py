@@ -20,9 +20,10 @@ from api.bodies import OperationBody
 from api.endpoint import Visit
 from api.keys import REQUEST_ID
 from api.reading import Query
-from api.showing import body_at, creators_of
+from api.showing import operation_body
 from cks.db import events, operations
 from cks.db.events import Position
+from cks.db.views import view_at
 from cks.domain.refusals import Declined, Fault, Invalid
 
 EVENT_STREAM = "text/event-stream"
@@ -60,10 +61,13 @@ async def follow_one(visit: Visit[Query], operation_id: UUID) -> web.StreamRespo
         async with visit.door.open() as inside:
             session = inside.session
             operation = await operations.read(session, operation_id)
-            emails = await creators_of(session, [operation])
+            emails = await operations.emails_of(session, {operation.created_by})
             told = await events.events_of(session, operation_id, seen)
         pace = visit.around.settings.pace
-        bodies = [(str(seq), body_at(operation, moment, emails, pace)) for seq, moment in told]
+        bodies = [
+            (str(seq), operation_body(view_at(operation, moment, emails), pace))
+            for seq, moment in told
+        ]
         seen = told[-1][0] if told else seen
         over = bodies[-1][1].done if bodies else operation.completed_at is not None
         return Glance(bodies, over)
@@ -86,13 +90,14 @@ async def follow_all(visit: Visit[Query]) -> web.StreamResponse:
             held_back = await events.any_held_back(session)
             told = await events.events_of_all(session, seen)
             found = await operations.read_many(session, {one.operation_id for one in told})
-            emails = await creators_of(session, list(found.values()))
+            creators = {one.created_by for one in found.values()}
+            emails = await operations.emails_of(session, creators)
         pace = visit.around.settings.pace
         seen = told[-1].position if told else seen
         bodies = [
             (
                 f"{one.position.xid}-{one.position.id}",
-                body_at(found[one.operation_id], one.moment, emails, pace),
+                operation_body(view_at(found[one.operation_id], one.moment, emails), pace),
             )
             for one in told
         ]

@@ -5,6 +5,7 @@ the commit.  Persons stand beside the log, each value under its own salt; the lo
 digests alone, so that a person can be erased and the chain still holds.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,26 +17,38 @@ from uuid_utils.compat import uuid7
 
 from cks.db.models.activity import ActivityLog
 from cks.db.models.operations import Operation
+from cks.db.session import driver
 from cks.domain.access import Caller
 from cks.domain.operations import OperationStatus
 
 Outcome = Literal["success", "failure", "denied"]
 
-KNOW = sa.text("""
-WITH said (kind, value, salt) AS (
-    SELECT kind, value, uuid_send(gen_random_uuid())
-      FROM unnest(CAST(:kinds AS text[]), CAST(:values AS text[])) AS s (kind, value)
+LOG_REQUEST = """
+WITH said (kind, value) AS (
+    SELECT * FROM unnest($3::text[], $4::text[])
+), known AS (
+    SELECT p.kind, p.digest FROM log_people p JOIN said s ON (s.kind, s.value) = (p.kind, p.value)
+     WHERE p.tenant_id = $1 AND p.user_id = $2
 ), new AS (
     INSERT INTO log_people (tenant_id, user_id, kind, value, salt, digest)
-    SELECT CAST(:tenant AS uuid), CAST(:user AS uuid), kind, value, salt,
-           sha256(salt || convert_to(value, 'UTF8')) FROM said
-    ON CONFLICT DO NOTHING RETURNING kind, value, digest
+    SELECT $1, $2, kind, value, salt, sha256(salt || convert_to(value, 'UTF8'))
+      FROM (SELECT kind, value, uuid_send(gen_random_uuid()) AS salt FROM said
+             WHERE kind NOT IN (SELECT kind FROM known)) AS unknown
+    ON CONFLICT DO NOTHING RETURNING kind, digest
+), people AS (
+    SELECT * FROM known UNION ALL SELECT * FROM new
 )
-SELECT kind, digest FROM new
- UNION
-SELECT p.kind, p.digest FROM log_people p JOIN said s ON (s.kind, s.value) = (p.kind, p.value)
- WHERE p.tenant_id = CAST(:tenant AS uuid) AND p.user_id = CAST(:user AS uuid)
-""")
+INSERT INTO activity_logs (
+    tenant_id, user_id, id, token_id, request_id, actor_type, action, status, permission,
+    resource_type, resource_id, reason, detail, actor_digest, address_digest, agent_digest)
+SELECT $1, $2, $5, $6, $7, 'token', $8, $9, $10, $11, $12, $13, $14::jsonb,
+       (SELECT digest FROM people WHERE kind = 'actor'),
+       (SELECT digest FROM people WHERE kind = 'address'),
+       (SELECT digest FROM people WHERE kind = 'agent')
+ WHERE (SELECT count(*) FROM people) = cardinality($3)
+RETURNING seq
+"""
+"""No row where another request has just made somebody known whom we could not see yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,33 +67,33 @@ class Deed:
     detail: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """A caller as the log knows them: the digests that stand for their personal values."""
+async def log_request(session: AsyncSession, caller: Caller, deed: Deed) -> None:
+    """Write what a caller did, or was refused.
 
-    caller: Caller
-    digests: Mapping[str, bytes]
-
-
-async def actor_of(session: AsyncSession, caller: Caller) -> Actor:
-    """Make a caller known to the log.
-
-    This comes before the request's effects: the log's chain is locked last of all.
+    Each personal value of theirs is replaced by the digest that stands for it.  Two first
+    requests at once may both make a person known; the one that loses looks again.
     """
-    return Actor(caller, await _digests(session, caller))
-
-
-async def log_request(session: AsyncSession, actor: Actor, deed: Deed) -> None:
-    """Write what a caller did, or was refused."""
-    caller, digests = actor.caller, actor.digests
-    row = _row(caller.tenant_id, deed)
-    row.user_id, row.token_id, row.request_id = caller.user_id, caller.token_id, caller.request_id
-    row.actor_type = "token"
-    row.actor_digest = digests.get("actor")
-    row.address_digest = digests.get("address")
-    row.agent_digest = digests.get("agent")
-    session.add(row)
-    await session.flush()
+    said = {"actor": caller.email, "address": caller.address, "agent": caller.agent}
+    people = {kind: value for kind, value in said.items() if value}
+    connection = driver(session)
+    told = (
+        caller.tenant_id,
+        caller.user_id,
+        list(people),
+        list(people.values()),
+        uuid7(),
+        caller.token_id,
+        caller.request_id,
+        deed.action,
+        deed.outcome,
+        deed.permission,
+        deed.resource_type,
+        deed.resource_id,
+        deed.reason,
+        json.dumps(dict(deed.detail)),
+    )
+    while await connection.fetchval(LOG_REQUEST, *told) is None:
+        continue
 
 
 async def log_outcome(session: AsyncSession, operation: Operation) -> None:
@@ -148,22 +161,3 @@ def _row(tenant_id: UUID, deed: Deed) -> ActivityLog:
         reason=deed.reason,
         detail=dict(deed.detail),
     )
-
-
-async def _digests(session: AsyncSession, caller: Caller) -> dict[str, bytes]:
-    """Return the digest that stands for each personal value of the caller.
-
-    Two first requests at once may both insert; the one that loses reads again.
-    """
-    said = {"actor": caller.email, "address": caller.address, "agent": caller.agent}
-    given = {kind: value for kind, value in said.items() if value}
-    names = {
-        "kinds": list(given),
-        "values": list(given.values()),
-        "tenant": caller.tenant_id,
-        "user": caller.user_id,
-    }
-    found: dict[str, bytes] = {}
-    while given.keys() - found.keys():
-        found = {row.kind: row.digest for row in await session.execute(KNOW, names)}
-    return found

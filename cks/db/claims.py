@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cks.db.models.operations import Operation, OperationClaim
+from cks.domain.operations import OperationRef
 from cks.domain.refusals import OperationConflict
 
 TAKE_ALONE = sa.text("""
@@ -21,15 +22,15 @@ VALUES (:tenant, :operation, :resource, '(,)') ON CONFLICT DO NOTHING RETURNING 
 """)
 
 
-async def hold_alone(session: AsyncSession, operation: Operation, resource_id: UUID) -> None:
-    """Hold a resource as its one writer.
+async def hold_alone(session: AsyncSession, ref: OperationRef, resource_id: UUID) -> None:
+    """Let an operation hold a resource as its one writer.
 
     Raise ``OperationConflict`` naming the holder.  A holder that lets go between our attempt
     and our look is no reason to refuse, so we try again.
     """
     names = {
-        "tenant": operation.tenant_id,
-        "operation": operation.id,
+        "tenant": ref.tenant_id,
+        "operation": ref.id,
         "resource": resource_id,
     }
     while await session.scalar(TAKE_ALONE, names) is None:

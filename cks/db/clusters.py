@@ -3,19 +3,21 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
+import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from cks.db import claims, endings, operations, quotas
+from cks.db import endings, operations, quotas
+from cks.db.accepting import Asked, Subject, accept
 from cks.db.models.clusters import Cluster, NodePool
 from cks.db.models.operations import Operation, OperationClaim
-from cks.db.operations import Subject
 from cks.db.pages import Cut, Page, fetch
+from cks.db.views import OperationView, view_of
 from cks.domain.access import Caller
 from cks.domain.clusters import (
     ClusterOrder,
@@ -23,7 +25,6 @@ from cks.domain.clusters import (
     ClusterWish,
     OrderedStep,
     PoolOrder,
-    PoolWish,
 )
 from cks.domain.deadlines import Allowance
 from cks.domain.plans import PlannedStep, plan_create
@@ -42,73 +43,47 @@ class ClusterView:
     operation_id: UUID | None
 
 
+ROWS = """
+cluster AS (
+    INSERT INTO clusters (id, tenant_id, name, status, version, networking, tags, created_by)
+    SELECT $5::uuid, $2::uuid, $6::varchar, 'pending', r ->> 'version', r -> 'networking',
+           r -> 'tags', $10::uuid
+      FROM (VALUES ($8::jsonb)) AS asked (r)
+), pools AS (
+    INSERT INTO node_pools (
+        id, tenant_id, cluster_id, name, node_count, min_nodes, max_nodes, instance_type,
+        disk_size, labels, taints, version)
+    SELECT p.id, $2::uuid, $5::uuid, p.name, p.node_count, p.min_nodes, p.max_nodes,
+           p.instance_type, p.disk_size, p.labels, p.taints, $8::jsonb ->> 'version'
+      FROM jsonb_to_recordset($8::jsonb -> 'node_pools') AS p (
+        id uuid, name text, node_count int, min_nodes int, max_nodes int, instance_type text,
+        disk_size int, labels jsonb, taints jsonb)
+),
+"""
+
+
 async def order(
-    session: AsyncSession, caller: Caller, wish: ClusterWish, allowance: Allowance
-) -> Operation:
+    session: AsyncSession, caller: Caller, wish: ClusterWish, allowance: Allowance, at: datetime
+) -> OperationView:
     """Record a new cluster and the operation that will build it, both pending.
 
-    Raise ``QuotaExceeded``, or ``NameTaken`` where the tenant has a cluster of that name.
+    ``at`` is the transaction's instant.  Raise ``QuotaExceeded``, or ``NameTaken`` where the
+    tenant has a cluster of that name.
     """
     await quotas.spend(session, {CLUSTERS: 1, NODES: sum(pool.node_count for pool in wish.pools)})
-    cluster = _new_cluster(caller, wish)
-    pools = [_new_pool(cluster, pool) for pool in wish.pools]
-    session.add(cluster)
+    cluster_id, request = uuid7(), _request(wish)
+    subject = Subject("cluster", cluster_id, wish.name, cluster_id)
+    asked = Asked(CREATE, subject, request, _plan_of(request), allowance, ROWS)
     try:
-        await session.flush()
-    except IntegrityError as error:
-        if "clusters_name_per_tenant" in str(error.orig):
+        return await accept(session, caller, asked, at)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == "clusters_name_per_tenant":
             raise NameTaken(f"There is a cluster named {wish.name} already.") from error
         raise
-    session.add_all(pools)
-    await session.flush()
-    operation = await operations.accept(
-        session, caller, CREATE, _subject(cluster), _request(wish, pools)
-    )
-    await claims.hold_alone(session, operation, cluster.id)
-    await operations.plan(session, operation, _plan(pools), allowance)
-    return operation
 
 
-def _plan(pools: Sequence[NodePool]) -> tuple[PlannedStep, ...]:
-    return plan_create([(pool.id, pool.name, pool.node_count) for pool in pools])
-
-
-def _subject(cluster: Cluster) -> Subject:
-    return Subject("cluster", cluster.id, cluster.name, cluster.id)
-
-
-def _new_cluster(caller: Caller, wish: ClusterWish) -> Cluster:
-    return Cluster(
-        id=uuid7(),
-        tenant_id=caller.tenant_id,
-        name=wish.name,
-        status=ClusterStatus.PENDING,
-        version=wish.version,
-        networking={"pod_cidr": wish.pod_cidr, "service_cidr": wish.service_cidr},
-        tags=dict(wish.tags),
-        created_by=caller.user_id,
-    )
-
-
-def _new_pool(cluster: Cluster, wish: PoolWish) -> NodePool:
-    return NodePool(
-        id=uuid7(),
-        tenant_id=cluster.tenant_id,
-        cluster_id=cluster.id,
-        name=wish.name,
-        node_count=wish.node_count,
-        min_nodes=wish.min_nodes,
-        max_nodes=wish.max_nodes,
-        instance_type=wish.instance_type,
-        disk_size=wish.disk_size,
-        labels=dict(wish.labels),
-        taints=[{"key": k, "value": v, "effect": e} for k, v, e in wish.taints],
-        version=cluster.version,
-    )
-
-
-def _request(wish: ClusterWish, pools: Sequence[NodePool]) -> Mapping[str, object]:
-    """Return what was asked, with every choice made: all that a run needs."""
+def _request(wish: ClusterWish) -> dict[str, Any]:
+    """Return what was asked, with every choice made: all that a run needs, pools' ids included."""
     return {
         "name": wish.name,
         "version": wish.version,
@@ -116,27 +91,31 @@ def _request(wish: ClusterWish, pools: Sequence[NodePool]) -> Mapping[str, objec
         "tags": dict(wish.tags),
         "node_pools": [
             {
-                "id": str(pool.id),
+                "id": str(uuid7()),
                 "name": pool.name,
                 "node_count": pool.node_count,
                 "min_nodes": pool.min_nodes,
                 "max_nodes": pool.max_nodes,
                 "instance_type": pool.instance_type,
                 "disk_size": pool.disk_size,
-                "labels": pool.labels,
-                "taints": pool.taints,
+                "labels": dict(pool.labels),
+                "taints": [{"key": k, "value": v, "effect": e} for k, v, e in pool.taints],
             }
-            for pool in pools
+            for pool in wish.pools
         ],
         "on_failure": "rollback",
     }
+
+
+def _plan_of(request: Mapping[str, Any]) -> tuple[PlannedStep, ...]:
+    pools = request["node_pools"]
+    return plan_create([(UUID(pool["id"]), pool["name"], pool["node_count"]) for pool in pools])
 
 
 def order_of(operation: Operation) -> ClusterOrder:
     """Read the run's input from the outbox."""
     request = cast(dict[str, Any], operation.request)
     pools = tuple(_pool_order(asked) for asked in request["node_pools"])
-    plan = plan_create([(pool.pool_id, pool.name, pool.node_count) for pool in pools])
     return ClusterOrder(
         operation=operations.ref_of(operation),
         cluster_id=operation.resource_id,
@@ -144,7 +123,7 @@ def order_of(operation: Operation) -> ClusterOrder:
         pod_cidr=request["networking"]["pod_cidr"],
         service_cidr=request["networking"]["service_cidr"],
         pools=pools,
-        steps=tuple(OrderedStep(s.name, s.title, s.limit_seconds) for s in plan),
+        steps=tuple(OrderedStep(s.name, s.title, s.limit_seconds) for s in _plan_of(request)),
     )
 
 
@@ -245,7 +224,9 @@ async def find_pool(session: AsyncSession, cluster: Cluster, wanted: UUID | str)
     return found
 
 
-async def forget(session: AsyncSession, caller: Caller, wanted: UUID | str) -> Operation:
+async def forget(
+    session: AsyncSession, caller: Caller, wanted: UUID | str, at: datetime
+) -> OperationView:
     """Delete a failed cluster: an operation that completes at once.
 
     It holds nothing but, perhaps, orphans of its creation; their sweep goes on without it.
@@ -253,12 +234,13 @@ async def forget(session: AsyncSession, caller: Caller, wanted: UUID | str) -> O
     cluster that holds machines.
     """
     cluster = await find(session, wanted)
-    operation = await operations.accept(session, caller, DELETE, _subject(cluster), {})
-    await claims.hold_alone(session, operation, cluster.id)
+    subject = Subject("cluster", cluster.id, cluster.name, cluster.id)
+    accepted = await accept(session, caller, Asked(DELETE, subject, {}), at)
     cluster = await find(session, cluster.id, locked=True)
     if cluster.status is not ClusterStatus.FAILED:
         raise NotBuiltYet("Only a failed cluster can be deleted yet.")
     await session.delete(cluster)
     await session.flush()
+    operation = await operations.lock(session, accepted.id)
     await endings.conclude(session, operation)
-    return operation
+    return await view_of(session, operation)

@@ -11,6 +11,7 @@ below the oldest transaction still running, so that nothing which commits late i
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
@@ -24,14 +25,17 @@ from cks.domain.operations import (
     LIVE,
     ErrorMoment,
     Moment,
+    OperationRef,
     OperationStatus,
     OrphanMoment,
+    Phase,
     StepMoment,
+    StepStatus,
     cancel_moment,
     phase_of,
     progress_of,
 )
-from cks.domain.plans import made_by
+from cks.domain.plans import PlannedStep, made_by
 
 CHANNEL = "operation_events"
 MOST = 200
@@ -117,6 +121,39 @@ def moment_of(operation: Operation, steps: Sequence[OperationStep]) -> Moment:
     )
 
 
+def first_moment(steps: Sequence[PlannedStep], deadline_at: datetime | None) -> Moment:
+    """Say how an operation stands that has just been accepted, with all its steps before it."""
+    last = steps[-1].name if steps else None
+    return Moment(
+        status=OperationStatus.PENDING,
+        done=False,
+        progress=0,
+        phase=Phase.WAITING,
+        status_reason=None,
+        steps=[_first_step(step) for step in steps],
+        cancel=cancel_moment(OperationStatus.PENDING, None, last),
+        started_at=None,
+        completed_at=None,
+        cancel_requested_at=None,
+        deadline_at=rfc3339_or_none(deadline_at),
+        orphans=[],
+        error=None,
+    )
+
+
+def _first_step(step: PlannedStep) -> StepMoment:
+    return StepMoment(
+        name=step.name,
+        title=step.title,
+        status=StepStatus.PENDING,
+        weight=step.expected_seconds,
+        attempt=0,
+        started_at=None,
+        completed_at=None,
+        last_error=None,
+    )
+
+
 def _was_taken(operation: Operation) -> bool:
     """Say whether it ever began; until then ``started_at`` holds the acceptance."""
     done = operation.status is OperationStatus.COMPLETED
@@ -174,10 +211,14 @@ async def record(session: AsyncSession, operation: Operation) -> None:
     event = json.dumps(moment_of(operation, steps))
     names = {"tenant": operation.tenant_id, "operation": operation.id, "event": event}
     seq = await session.scalar(APPEND, names)
-    payload = json.dumps(
-        {"tenant_id": str(operation.tenant_id), "operation_id": str(operation.id), "seq": seq}
-    )
+    payload = payload_of(OperationRef(operation.tenant_id, operation.id), int(seq or 0))
     await session.execute(ANNOUNCE, {"channel": CHANNEL, "payload": payload})
+
+
+def payload_of(ref: OperationRef, seq: int) -> str:
+    """Return what is announced of an event: whose, and which."""
+    told = {"tenant_id": str(ref.tenant_id), "operation_id": str(ref.id), "seq": seq}
+    return json.dumps(told)
 
 
 async def events_of(

@@ -3,104 +3,29 @@
 Whoever changes an operation has its row locked, and ends with ``events.record``.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
-from uuid_utils.compat import uuid7
 
-from cks.db import claims, events
-from cks.db.models.operations import FENCES, Operation, OperationStep
+from cks.db import claims
+from cks.db.models.operations import FENCES, Operation
 from cks.db.models.users import User
 from cks.db.pages import Cut, Page, fetch
-from cks.domain.access import Caller
-from cks.domain.deadlines import Allowance, Deadlines
+from cks.domain.deadlines import Deadlines
 from cks.domain.operations import (
     Ending,
     OperationRef,
     OperationStatus,
     Reason,
-    workflow_id,
 )
-from cks.domain.plans import PlannedStep, limit_seconds
 from cks.domain.refusals import NotFound
 
 NOW = sa.select(sa.func.now())
 CLOCK = sa.select(sa.func.clock_timestamp())
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What an operation is about; a cluster's own operation has ``id == cluster_id``."""
-
-    type: str
-    id: UUID
-    name: str
-    cluster_id: UUID
-
-
-async def accept(
-    session: AsyncSession,
-    caller: Caller,
-    kind: str,
-    subject: Subject,
-    request: Mapping[str, object],
-) -> Operation:
-    """Record that something was asked: pending, runnable at once, its own outbox entry."""
-    operation_id = uuid7()
-    now = await instant(session)
-    operation = Operation(
-        id=operation_id,
-        tenant_id=caller.tenant_id,
-        type=kind,
-        status=OperationStatus.PENDING,
-        resource_type=subject.type,
-        resource_id=subject.id,
-        resource_name=subject.name,
-        cluster_id=subject.cluster_id,
-        progress=0,
-        request=dict(request),
-        workflow_id=workflow_id(kind, operation_id),
-        created_by=caller.user_id,
-        actor_id=caller.user_id,
-        token_id=caller.token_id,
-        request_id=caller.request_id,
-        started_at=now,
-        created_at=now,
-        runnable_at=now,
-        forward_until=sa.null(),  # the plan sets them
-        deadline_at=sa.null(),
-    )
-    session.add(operation)
-    await session.flush()
-    return operation
-
-
-async def plan(
-    session: AsyncSession,
-    operation: Operation,
-    steps: Sequence[PlannedStep],
-    allowance: Allowance,
-) -> None:
-    """Write the plan down, all pending, with its deadlines; tell the operation's first moment."""
-    began = operation.runnable_at or operation.created_at
-    _set_deadlines(operation, allowance.from_now(limit_seconds(steps), began))
-    session.add_all(
-        OperationStep(
-            tenant_id=operation.tenant_id,
-            operation_id=operation.id,
-            position=position,
-            name=step.name,
-            title=step.title,
-            weight=step.expected_seconds,
-            resource_id=step.resource_id,
-        )
-        for position, step in enumerate(steps)
-    )
-    await events.record(session, operation)
 
 
 def deadlines_of(operation: Operation) -> Deadlines:
@@ -155,7 +80,7 @@ def ref_of(operation: Operation) -> OperationRef:
     return OperationRef(operation.tenant_id, operation.id)
 
 
-async def emails_of(session: AsyncSession, users: set[UUID]) -> dict[UUID, str]:
+async def emails_of(session: AsyncSession, users: set[UUID | None]) -> dict[UUID, str]:
     """Return the addresses of users who still exist."""
     rows = await session.execute(sa.select(User.id, User.email).where(User.id.in_(users)))
     return {row.id: row.email for row in rows}

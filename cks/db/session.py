@@ -9,7 +9,7 @@ last admin was seen to fail under REPEATABLE READ.
 """
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -28,16 +28,23 @@ from sqlalchemy.ext.asyncio import (
 
 from cks.db.models.operations import IS_ORPHAN, Operation, OperationStep
 from cks.domain.operations import LIVE, TERMINAL, OperationRef
+from cks.domain.tokens import TokenClaim
 
 Session = AsyncSession
 """A tenant's open transaction."""
 
 SET_TENANT = sa.text("SELECT set_config('app.tenant_id', :tenant, true)")
+ENTER = sa.text(
+    "SELECT * FROM enter(CAST(:tenant AS uuid), CAST(:digest AS text), CAST(:needed AS text))"
+)
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
 DISPATCH_CONNECTIONS = 4
 IDLE = "idle_in_transaction_session_timeout"
 IDLE_SECONDS = 10
+ASKERS = 8
+"""Connections per process for questions of one statement, at most."""
+DRIVER = "driver"
 ALONE_SECONDS = 60
 """How long who reconciles alone may take for a pass, or hang, before another one may."""
 
@@ -87,12 +94,27 @@ def connect(
     )
 
 
+def driver(session: AsyncSession) -> asyncpg.Connection:
+    """Return the driver's own connection, in the session's open transaction.
+
+    For what every request asks: SQLAlchemy takes four times as long for a statement
+    (docs/performance.md).  Placeholders are ``$1``; objects of the session know nothing of it.
+    """
+    if DRIVER not in session.info:
+        lent = session.sync_session.connection().connection
+        session.info[DRIVER] = lent.driver_connection
+    connection: asyncpg.Connection = session.info[DRIVER]
+    return connection
+
+
 class Database:
     """Acts, as ``cks_app``."""
 
     def __init__(self, url: str, pool_size: int = 20) -> None:
         self.engine = connect(url, pool_size, weak=True, idle_seconds=IDLE_SECONDS)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._url = url
+        self._askers: asyncpg.Pool | None = None
 
     @asynccontextmanager
     async def begin(self, tenant_id: UUID) -> AsyncIterator[AsyncSession]:
@@ -101,9 +123,46 @@ class Database:
         It commits at the end of the block.  The setting ends with it, so that a pooled
         connection never carries a tenant to its next user.
         """
-        async with self._sessions.begin() as session:
+        async with self._transaction(tenant_id) as session:
             await session.execute(SET_TENANT, {"tenant": str(tenant_id)})
             yield session
+
+    @asynccontextmanager
+    async def enter(
+        self, claim: TokenClaim, permission: str | None
+    ) -> AsyncIterator[tuple[AsyncSession, sa.Row[Any] | None]]:
+        """Open such a transaction for whoever has a token, and tell who that is.
+
+        No row: the token opens nothing.  It is one trip to the server where ``begin`` and a
+        look at the token would be two.
+        """
+        told = {"tenant": claim.tenant_id, "digest": claim.digest, "needed": permission}
+        async with self._transaction(claim.tenant_id) as session:
+            connection = await session.connection()
+            yield session, (await connection.execute(ENTER, told)).one_or_none()
+
+    def _transaction(self, _: UUID) -> AbstractAsyncContextManager[AsyncSession]:
+        """Open a transaction that commits at the end of its block; for a tenant to be set in it."""
+        return self._sessions.begin()
+
+    async def ask(self, question: str, *told: object) -> asyncpg.Record | None:
+        """Ask one question, which names its tenant itself; return its row.
+
+        It is a statement and a transaction in one, on connections of its own: once to the
+        server and back.  The question must be a function that sets ``app.tenant_id`` for its
+        transaction before it looks at anything (``0011_fewer_trips.sql``).
+        """
+        if self._askers is None:
+            self._askers = asyncpg.create_pool(
+                self._url,
+                min_size=0,
+                max_size=ASKERS,
+                init=_refuse_power,
+                reset=_nothing_to_reset,
+                timeout=CONNECT_SECONDS,
+                command_timeout=STATEMENT_SECONDS,
+            )
+        return await (await self._askers).fetchrow(question, *told, timeout=STATEMENT_SECONDS)
 
     async def schema_revision(self) -> str:
         """Return the revision that the database is at."""
@@ -113,6 +172,12 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+        if self._askers:
+            self._askers.terminate()
+
+
+async def _nothing_to_reset(_: asyncpg.Connection) -> None:
+    """Leave a connection as it is: what was set ended with its transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +345,10 @@ an operator, demoted to a standby, a deadlock."""
 
 def is_away(error: BaseException) -> bool:
     """Say whether the database was away or full, so that asking again later is right."""
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate).startswith(AWAY)
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, asyncpg.DataError)  # what cannot be encoded is a bug
     if isinstance(error, DBAPIError):
         state = str(getattr(error.orig, "sqlstate", None) or "")
         lost = isinstance(error, OperationalError | InterfaceError) and not state

@@ -8,6 +8,7 @@ without host bits (RFC 4632), apart from each other.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Network
 from uuid import UUID
 
@@ -178,19 +179,25 @@ def check_networking(pod_cidr: str, service_cidr: str) -> list[Fault]:
 
 
 def _parse_cidr(pointer: str, text: str, faults: list[Fault]) -> IPv4Network | None:
+    network, wrong = _network_of(text)
+    if wrong:
+        faults.append(Fault(pointer, "invalid_cidr", wrong))
+    return network
+
+
+@lru_cache(maxsize=1024)
+def _network_of(text: str) -> tuple[IPv4Network | None, str]:
+    """Return the network that a text means, or what is wrong with it."""
     try:
         network = IPv4Network(text)  # also takes netmasks, which no provider does
     except ValueError as error:
-        faults.append(Fault(pointer, "invalid_cidr", f"not an IPv4 CIDR block: {error}"))
-        return None
+        return None, f"not an IPv4 CIDR block: {error}"
     if str(network) != text:
-        faults.append(Fault(pointer, "invalid_cidr", f"write it as {network}"))
-        return None
+        return None, f"write it as {network}"
     if not WIDEST <= network.prefixlen <= NARROWEST:
-        detail = f"a prefix from /{WIDEST} to /{NARROWEST} is needed, not /{network.prefixlen}"
-        faults.append(Fault(pointer, "invalid_cidr", detail))
-        return None
-    return network
+        needed = f"a prefix from /{WIDEST} to /{NARROWEST} is needed"
+        return None, f"{needed}, not /{network.prefixlen}"
+    return network, ""
 
 
 def check_pools(pools: Sequence[tuple[str | None, int]]) -> list[Fault]:

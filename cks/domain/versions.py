@@ -8,7 +8,7 @@ are days in UTC; a last day counts whole.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
 
@@ -55,16 +55,15 @@ class Minor:
         """Return the last day of our own support."""
         return self.end_of_life + EXTENDED_SUPPORT
 
-    def course(self) -> list[tuple[datetime, Support]]:
-        """Return the instants at which its support changes, and to what, in order."""
+    def course(self) -> list[tuple[date, Support]]:
+        """Return the days at whose beginning its support changes, and to what, in order."""
         kept = [(self.maintenance_from, Support.DEPRECATED)] if self.maintenance_from else []
-        days = [
+        return [
             (self.released, Support.SUPPORTED),
             *kept,
             (self.end_of_life + DAY, Support.EXTENDED),
             (self.extended_until + DAY, Support.EXPIRED),
         ]
-        return [(datetime.combine(day, time(), UTC), support) for day, support in days]
 
 
 def numbers_of(version: str) -> tuple[int, ...]:
@@ -74,7 +73,8 @@ def numbers_of(version: str) -> tuple[int, ...]:
 
 def support_of(minor: Minor, at: datetime) -> Support:
     """Return what we promise for a minor at an instant."""
-    begun = [support for since, support in minor.course() if since <= at]
+    today = at.astimezone(UTC).date()
+    begun = [support for since, support in minor.course() if since <= today]
     return begun[-1] if begun else Support.PREVIEW
 
 
@@ -94,21 +94,20 @@ def resolve(minors: Sequence[Minor], wanted: str | None, at: datetime) -> str | 
 
     A ``Fault`` says whether the version is not on offer or unknown, and names the choices.
     """
+    meant = [m for m in minors if wanted in (None, m.minor, m.latest_patch)]
+    if found := choices(meant, at):
+        return found[0].latest_patch
     offered = choices(minors, at)
-    for minor in offered:
-        if wanted in (None, minor.minor, minor.latest_patch):
-            return minor.latest_patch
     if not offered:
         return Fault("/version", "version_not_offered", "no version is on offer now")
-    known = any(wanted in (minor.minor, minor.latest_patch) for minor in minors)
-    what = "not on offer" if known else "unknown"
+    what = "not on offer" if meant else "unknown"
     newest = "".join(
         _newest(minor) for minor in offered if str(wanted).startswith(f"{minor.minor}.")
     )
     names = ", ".join(minor.minor for minor in offered)
     return Fault(
         "/version",
-        "version_not_offered" if known else "unknown_version",
+        "version_not_offered" if meant else "unknown_version",
         f"{wanted} is {what}; {newest}choose one of {names}",
     )
 

@@ -19,8 +19,9 @@ def test_the_viewer_holds_every_verb_that_reads_and_none_that_writes() -> None:
     assert ROLES[VIEWER][1] == {name for name in PERMISSIONS if name.split(".")[1] == "read"}
 
 
-def test_the_developer_holds_all_but_what_is_about_people_and_rights() -> None:
+def test_the_developer_holds_all_but_what_is_about_people_rights_and_the_tenant() -> None:
     kept = {name for name in PERMISSIONS if name.split(".")[0] in ("rbac", "users")}
+    kept.add("tenant.update")
     assert ROLES[DEVELOPER][1] == set(PERMISSIONS) - kept
 
 

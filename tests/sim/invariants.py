@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
+from cks.db import events
 from cks.db.steps import orphans_among
 from cks.domain.clusters import ClusterStatus
 from cks.domain.operations import LIVE, Moment, OperationStatus
@@ -109,6 +110,9 @@ def _of_events(found: Evidence) -> Verdicts:
         _ends_once(moments),
     )
     yield "its end was told otherwise", moments[-1]["status"] == row.status
+    now = events.moment_of(row, found.steps)
+    now["deadline_at"] = moments[-1]["deadline_at"]  # time that passes here is told to nobody
+    yield "what was told last is not so", moments[-1] == now
     yield "progress is not what the steps say", all(map(_is_derived, moments))
     yield "a failure has no reason", (moments[-1]["error"] is not None) is (row.status == "failed")
     yield (

@@ -55,9 +55,9 @@ class GatedDatabase(Database):
             del self.doomed[tenant_id]
 
     @asynccontextmanager
-    async def begin(self, tenant_id: UUID) -> AsyncIterator[AsyncSession]:
+    async def _transaction(self, tenant_id: UUID) -> AsyncIterator[AsyncSession]:
         await gate(BEGIN)
-        async with super().begin(tenant_id) as session:
+        async with super()._transaction(tenant_id) as session:
             yield session
             self._live_or_die(tenant_id)
         await gate(COMMITTED)

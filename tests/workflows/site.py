@@ -88,7 +88,9 @@ class Site:
             pools=pools or (pool("default"),),
         )
         async with self.database.begin(self.caller.tenant_id) as session:
-            return await clusters.order(session, self.caller, wish, self.allowance)
+            at = await operations.instant(session)
+            made = await clusters.order(session, self.caller, wish, self.allowance, at)
+            return await operations.read(session, made.id)
 
     async def cancel(self, operation: Operation) -> None:
         async with self.database.begin(self.caller.tenant_id) as session:

@@ -113,8 +113,9 @@ async def test_a_failed_cluster_is_deleted_and_its_orphans_are_still_swept(hurri
     await hurried.fault(operation, Call.DELETE_NETWORK, FaultKind.HANG, OFTEN)
     await hurried.ended(operation)
     async with hurried.database.begin(hurried.caller.tenant_id) as session:
-        done = await clusters.forget(session, hurried.caller, operation.resource_id)
-    assert done.status is OperationStatus.COMPLETED
+        at = await operations.instant(session)
+        done = await clusters.forget(session, hurried.caller, operation.resource_id, at)
+    assert done.moment["status"] == OperationStatus.COMPLETED
     await hurried.desk.clear_faults()
     async with asyncio.timeout(SECONDS):
         while await hurried.kinds_alive(operation):
