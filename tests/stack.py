@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.servers import free_port
+from tests.servers import free_ports
 
 SERVERS = ("API", "OPS", "POSTGRES", "SIMULATOR", "TEMPORAL", "TEMPORAL_UI")
 READY_SECONDS = 25
@@ -27,7 +27,8 @@ PROGRAMS = {
 def surroundings_of(folder: Path) -> dict[str, str]:
     """Free ports and a folder of its own; nothing of a stack that may run here already."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("CKS_", "TEMPORAL_"))}
-    ports = {f"CKS_{server}_PORT": str(free_port()) for server in SERVERS}
+    free = zip(SERVERS, free_ports(len(SERVERS)), strict=True)
+    ports = {f"CKS_{server}_PORT": str(port) for server, port in free}
     return inherited | ports | {"CKS_DEV_DIR": str(folder / "dev")}
 
 
