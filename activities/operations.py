@@ -46,7 +46,7 @@ class Operations:
             turning = operation.ending is None
             await operations.turn_back(session, operation, retreat.reason)
             if retreat.step and turning:
-                steps.fail(await steps.find(session, operation.id, retreat.step))
+                steps.fail(operation.step(retreat.step))
             await events.record(session, operation)
             return operation.status is OperationStatus.RUNNING
 

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 from temporalio import activity
 
 from cks.db import operations
-from cks.db.models.operations import Operation
 from cks.db.session import Database, Session
+from cks.db.states import OperationState, state_of
 from cks.domain.operations import Heading, OperationRef, check_heading, check_live
 from cks.domain.refusals import Superseded
 from cks.engine import Engine
@@ -27,15 +27,17 @@ class Ownership:
     @asynccontextmanager
     async def of(
         self, ref: OperationRef, heading: Heading, *, settling: bool = False
-    ) -> AsyncIterator[tuple[Session, Operation]]:
+    ) -> AsyncIterator[tuple[Session, OperationState]]:
         """Open a transaction in which the calling run owns the live operation.
 
         Raise ``Superseded`` if it does not, and ``TurnedBack`` if it means to go forward with
         an operation that is being undone.  Who is ``settling`` may find that it did so
         before: only the reply was lost.
         """
-        async with self._database.begin(ref.tenant_id) as session:
-            operation = await operations.lock(session, ref.id)
+        async with self._database.hold(ref) as (session, row):
+            if row is None:
+                raise Superseded("there is no such operation")
+            operation = state_of(row)
             mine = operation.run_id == activity.info().workflow_run_id
             if not (settling and mine):
                 check_live(operation.status)
@@ -43,7 +45,7 @@ class Ownership:
             check_heading(heading, operation.ending)
             yield session, operation
 
-    async def _own(self, session: Session, operation: Operation) -> None:
+    async def _own(self, session: Session, operation: OperationState) -> None:
         """Take over what another run left, if Temporal runs us in its stead."""
         me = activity.info().workflow_run_id
         if operation.run_id == me:

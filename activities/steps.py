@@ -23,8 +23,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.ownership import Ownership
 from cks.db import building, clusters, events, operations, steps
-from cks.db.models.operations import Operation, OperationStep
 from cks.db.session import Session, is_away
+from cks.db.states import OperationState, StepState
 from cks.domain import failures, plans
 from cks.domain.clusters import Thing
 from cks.domain.operations import Heading, OperationRef, OperationStatus
@@ -103,7 +103,7 @@ class Attempt:
         async with self.row() as (session, operation, step):
             if self.is_old(step):
                 return
-            await steps.complete(session, step)
+            steps.complete(step, operation.now)
             if also:
                 await also(session)
             await events.record(session, operation)
@@ -113,11 +113,11 @@ class Attempt:
         async with self.row() as (session, operation, step):
             if self.is_old(step):
                 return True
-            spent = await steps.note_failure(session, step, said, budget)
+            spent = steps.note_failure(step, said, budget, operation.now)
             await events.record(session, operation)
             return spent
 
-    def is_old(self, step: OperationStep) -> bool:
+    def is_old(self, step: StepState) -> bool:
         """Say whether another attempt has followed, so that nobody waits for this one.
 
         It may have hung, and woken up: what it saw is old, and what it says is not heard.
@@ -125,10 +125,10 @@ class Attempt:
         return (step.fence, step.attempt) != (self.fence, self.number)
 
     @asynccontextmanager
-    async def row(self) -> AsyncIterator[tuple[Session, Operation, OperationStep]]:
+    async def row(self) -> AsyncIterator[tuple[Session, OperationState, StepState]]:
         """Open a transaction in which our run owns the operation, with the step's row."""
         async with self.ownership.of(self.ref, Heading.FORWARD) as (session, operation):
-            yield session, operation, await steps.find(session, operation.id, self.name)
+            yield session, operation, operation.step(self.name)
 
 
 class Steps:
@@ -192,9 +192,9 @@ class Steps:
         async with self._ownership.of(ref, Heading.FORWARD) as (session, operation):
             if operation.status is OperationStatus.PENDING:
                 await self._take(session, operation)
-            step = await steps.find(session, operation.id, name)
+            step = operation.step(name)
             number, fence = activity.info().attempt, operations.fence_of(operation)
-            await steps.begin(session, step, number, fence)
+            steps.begin(step, number, fence, operation.now)
             await events.record(session, operation)
             until = operations.deadlines_of(operation).forward_until
             return Attempt(
@@ -204,13 +204,13 @@ class Steps:
                 number,
                 fence,
                 failing=step.failing_since is not None,
-                seconds_left=await operations.seconds_until(session, until),
+                seconds_left=operation.seconds_until(until),
             )
 
-    async def _take(self, session: Session, operation: Operation) -> None:
-        await operations.take(session, operation)
+    async def _take(self, session: Session, operation: OperationState) -> None:
+        operations.take(operation)
         if operation.type == clusters.CREATE:
-            await building.begin_create(session, operation.resource_id)
+            await building.begin_create(session, operation.resource_id, operation.now)
 
     async def _failure(self, attempt: Attempt, error: Exception) -> ApplicationError:
         """Note the failed attempt, and say whether another one makes sense."""
@@ -244,13 +244,13 @@ class Steps:
                     raise _left_behind() from error
                 raise
         async with self._ownership.of(ref, Heading.BACK) as (session, operation):
-            await steps.undo(session, await steps.find(session, operation.id, name))
+            steps.undo(operation.step(name), operation.now)
             await events.record(session, operation)
 
     async def _begin_undo(self, ref: OperationRef) -> Undoing:
-        async with self._ownership.of(ref, Heading.BACK) as (session, operation):
+        async with self._ownership.of(ref, Heading.BACK) as (_, operation):
             until = operations.deadlines_of(operation).handover_at
-            left = await operations.seconds_until(session, until)
+            left = operation.seconds_until(until)
             if left <= 0:
                 raise _left_behind()
             return Undoing(operations.fence_of(operation), left)
@@ -274,12 +274,15 @@ class Steps:
 
 @asynccontextmanager
 async def beating() -> AsyncIterator[None]:
-    """Heart-beat all the while, so that a cancel arrives also while a call hangs."""
+    """Heart-beat all the while, so that a cancel arrives also while a call hangs.
+
+    What is over within a second is not worth a call to the server.
+    """
 
     async def beat() -> None:
         while True:
-            activity.heartbeat()
             await asyncio.sleep(HEARTBEAT_SECONDS)
+            activity.heartbeat()
 
     heart = asyncio.create_task(beat())
     try:

@@ -53,7 +53,7 @@ class Sweeping:
         ref, name = removal.operation, removal.orphan.step
         async with self._database.begin(ref.tenant_id) as session:
             operation = await operations.lock(session, ref.id)
-            if not steps.orphans_among([await steps.find(session, ref.id, name)]):
+            if not steps.orphans_among([operation.step(name)]):
                 return None
             await operations.draw_fence(session, operation)
             return operations.fence_of(operation)

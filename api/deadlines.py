@@ -63,7 +63,7 @@ class DeadlineKeeper:
             if operation is None or operation.status not in LIVE:
                 return
             end_at = operations.deadlines_of(operation).end_at
-            if await operations.seconds_until(session, end_at) > 0:
+            if operation.seconds_until(end_at) > 0:
                 return
             await operations.turn_back(session, operation, failed_at(DEADLINE_EXCEEDED, None))
             await endings.conclude(session, operation)

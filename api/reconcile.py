@@ -22,8 +22,8 @@ from api.metrics import ORPHANED, REPAIRS
 from api.relay import WORKFLOWS, launch_of
 from api.sweeps import sweep_of
 from cks.db import activity, endings, events, operations
-from cks.db.models.operations import Operation
 from cks.db.session import Database, Dispatch, Found, Session
+from cks.db.states import OperationState
 from cks.domain.failures import ENGINE_LOST, failed_at
 from cks.domain.operations import LIVE, OperationStatus
 from cks.engine import Engine, EngineAway
@@ -105,7 +105,7 @@ class Reconciler:
         """See to it that a run removes what is left; asking again starts no second one."""
         async with self._database.begin(found.ref.tenant_id) as session:
             operation = await operations.read(session, found.ref.id)
-            launch = await sweep_of(session, operation)
+            launch = sweep_of(operation)
         if launch:
             await self._engine.start(launch, again=True)
 
@@ -124,10 +124,10 @@ class Reconciler:
         if launch:
             await self._engine.start(launch, again=True)
 
-    async def _note_missing(self, session: Session, operation: Operation) -> None:
+    async def _note_missing(self, session: Session, operation: OperationState) -> None:
         await self._log(session, operation, "operations.run_restarted")
 
-    async def _turn_back(self, session: Session, operation: Operation) -> None:
+    async def _turn_back(self, session: Session, operation: OperationState) -> None:
         """Shut the lost run out, and tell the truth at once.
 
         Nothing was done for what is still pending, so that ends here.
@@ -153,7 +153,7 @@ class Reconciler:
             operation = await operations.read(session, found.ref.id)
             await self._log(session, operation, "operations.run_ended")
 
-    async def _log(self, session: Session, operation: Operation, action: str) -> None:
+    async def _log(self, session: Session, operation: OperationState, action: str) -> None:
         REPAIRS.labels(action).inc()
         log.warning("%s: %s", operation.workflow_id, action)
         await activity.log_upkeep(session, operation, action)

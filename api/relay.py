@@ -11,8 +11,8 @@ import time
 
 from api.batches import each
 from cks.db import clusters, operations
-from cks.db.models.operations import Operation
 from cks.db.session import Database, Dispatch, Found
+from cks.db.states import OperationState
 from cks.domain.operations import LIVE
 from cks.engine import Engine, EngineAway, Launch, Workflow
 from workflows.provision_cluster import ProvisionCluster
@@ -80,8 +80,7 @@ class Relay:
             return
         await self._engine.start(launch, again=False)
         async with self._database.begin(found.ref.tenant_id) as session:
-            operation = await operations.lock(session, found.ref.id)
-            operation.dispatched_at = operation.dispatched_at or await operations.clock(session)
+            await operations.note_dispatched(session, found.ref.id)
 
     async def _launch(self, found: Found) -> Launch | None:
         async with self._database.begin(found.ref.tenant_id) as session:
@@ -94,13 +93,13 @@ class Relay:
         await self._engine.cancel(found.workflow_id)
 
 
-def launch_of(operation: Operation) -> Launch:
+def launch_of(operation: OperationState) -> Launch:
     """Return the run that an operation asks for, as operators will read it."""
     steps = "\n".join(f"* {step.title}" for step in clusters.order_of(operation).steps)
     return Launch(
         workflow=WORKFLOWS[operation.type],
         order=clusters.order_of(operation),
-        workflow_id=operation.workflow_id or "",
+        workflow_id=operation.workflow_id,
         operation_type=operation.type,
         summary=f"Create cluster {operation.resource_name}",
         details=f"Operation `{operation.id}` of tenant `{operation.tenant_id}`\n\n{steps}",

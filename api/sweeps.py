@@ -7,10 +7,8 @@ Temporal has it once.
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-from cks.db import operations, steps
-from cks.db.events import steps_of
-from cks.db.models.operations import Operation, OperationStep
-from cks.db.session import Session
+from cks.db import steps
+from cks.db.states import OperationState, StepState
 from cks.domain.clusters import Orphan, SweepOrder, Thing
 from cks.domain.operations import workflow_id
 from cks.domain.plans import made_by
@@ -20,13 +18,13 @@ from workflows.sweep_orphans import SweepOrphans
 SWEEP = "orphans.sweep"
 
 
-async def sweep_of(session: Session, operation: Operation) -> Launch | None:
+def sweep_of(operation: OperationState) -> Launch | None:
     """Return the run that an ended operation needs; ``None`` once nothing is left of it."""
-    orphans = steps.orphans_among(await steps_of(session, operation.id))
+    orphans = steps.orphans_among(operation.steps)
     if not orphans:
         return None
     order = SweepOrder(
-        operation=operations.ref_of(operation),
+        operation=operation.ref,
         cluster_id=operation.resource_id,
         orphans=tuple(_things(operation, orphans)),
     )
@@ -46,7 +44,7 @@ def sweep_id(operation_id: UUID) -> str:
     return workflow_id(SWEEP, operation_id)
 
 
-def _things(operation: Operation, orphans: Sequence[OperationStep]) -> Iterator[Orphan]:
+def _things(operation: OperationState, orphans: Sequence[StepState]) -> Iterator[Orphan]:
     """Yield what is to be removed, the last made first."""
     cluster_id = operation.resource_id
     for step in reversed(orphans):

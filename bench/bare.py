@@ -1,20 +1,16 @@
-"""The floor of ``provision``: ``python -m bench.bare``, a worker for a workflow of six activities.
+"""The workflow of ``provision``'s floor: as many activities as a cluster of one pool takes.
 
-As many activities as a cluster of one pool takes, each of one UPDATE over a bare asyncpg pool:
-no step is noted, nobody is asked who owns what, no cloud is called, nothing is told, and there
-is no sandbox.
+Each does one UPDATE over a bare asyncpg pool: no step is noted, nobody is asked who owns what,
+no cloud is called, and nothing is told.
 """
 
-import asyncio
-import os
 from datetime import timedelta
 
-import asyncpg
 from temporalio import activity, workflow
-from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
-QUEUE = "bench-bare"
+with workflow.unsafe.imports_passed_through():
+    import asyncpg
+
 ACTIVITIES = 6
 TOUCH = (
     "UPDATE tenants SET updated_at = now() WHERE id = (SELECT id FROM tenants OFFSET $1 LIMIT 1)"
@@ -42,23 +38,3 @@ class Bare:
             await workflow.execute_activity_method(
                 Touching.touch, number, start_to_close_timeout=timedelta(seconds=20)
             )
-
-
-async def main() -> None:
-    client = await Client.connect(os.environ["TEMPORAL_ADDRESS"], namespace="cks")
-    async with asyncpg.create_pool(os.environ["CKS_DATABASE_URL"], max_size=20) as pool:
-        worker = Worker(
-            client,
-            task_queue=QUEUE,
-            workflows=[Bare],
-            activities=[Touching(pool).touch],
-            workflow_runner=UnsandboxedWorkflowRunner(),
-            max_concurrent_activities=200,
-            activity_task_poller_behavior=PollerBehaviorAutoscaling(),
-            workflow_task_poller_behavior=PollerBehaviorAutoscaling(),
-        )
-        await worker.run()
-
-
-if __name__ == "__main__":
-    asyncio.run(main())

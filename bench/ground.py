@@ -118,8 +118,12 @@ async def serving(module: str, urls: Urls) -> AsyncIterator[int]:
 
 @contextmanager
 def process(module: str, urls: Urls, variables: Mapping[str, str], *words: str) -> Iterator[None]:
-    """Run ``python -m module`` with the database's URLs in its environment."""
-    environment = os.environ | {
+    """Run ``python -m module`` with the database's URLs in its environment.
+
+    It keeps what it compiles, whatever the environment says: each run of a workflow imports.
+    """
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    environment = inherited | {
         "CKS_DATABASE_URL": urls.owner,
         "CKS_APP_DATABASE_URL": urls.app,
         "CKS_DISPATCH_DATABASE_URL": urls.dispatch,

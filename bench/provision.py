@@ -13,7 +13,8 @@ from temporalio.client import Client
 
 from api.relay import Relay
 from bench import contest, ground
-from bench.bare import QUEUE, Bare
+from bench.bare import Bare
+from bench.bare_worker import QUEUE
 from bench.contest import Result
 from cks.db import clusters, operations, tenants
 from cks.db.session import Database, Dispatch
@@ -133,7 +134,7 @@ async def _site() -> AsyncIterator[Site]:
         variables = {"TEMPORAL_ADDRESS": address, "CKS_SIMULATOR_URL": cloud_url}
         with (
             ground.process("worker", urls, variables),
-            ground.process("bench.bare", urls, variables),
+            ground.process("bench.bare_worker", urls, variables),
         ):
             client = await Client.connect(address, namespace=ground.NAMESPACE)
             founded = [await _founded(urls.owner) for _ in range(TENANTS)]

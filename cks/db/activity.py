@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from uuid_utils.compat import uuid7
 
 from cks.db.models.activity import ActivityLog
-from cks.db.models.operations import Operation
 from cks.db.session import driver
+from cks.db.states import OperationState
 from cks.domain.access import Caller
 from cks.domain.operations import OperationStatus
 
@@ -96,7 +96,7 @@ async def log_request(session: AsyncSession, caller: Caller, deed: Deed) -> None
         continue
 
 
-async def log_outcome(session: AsyncSession, operation: Operation) -> None:
+async def log_outcome(session: AsyncSession, operation: OperationState) -> None:
     """Write how an operation ended."""
     completed = operation.status is OperationStatus.COMPLETED
     deed = Deed(
@@ -114,7 +114,7 @@ async def log_outcome(session: AsyncSession, operation: Operation) -> None:
     await session.flush()
 
 
-async def log_upkeep(session: AsyncSession, operation: Operation, action: str) -> None:
+async def log_upkeep(session: AsyncSession, operation: OperationState, action: str) -> None:
     """Write what the service did about an operation of its own accord."""
     deed = Deed(
         action=action,

@@ -6,33 +6,29 @@ those, by an index of them alone (``operations_live``, ``operation_steps_orphane
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import groupby
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer
 
-from cks.db import events, operations
-from cks.db.models.operations import IS_ORPHAN, Operation, OperationStep
+from cks.db import events
 from cks.db.models.tenants import Tenant
 from cks.db.owner import owning
+from cks.db.session import driver
+from cks.db.states import READ, OperationState, StepState, state_of
 from cks.domain.attention import Signs, Why, why_stuck
 from cks.domain.instants import rfc3339
-from cks.domain.operations import LIVE, OrphanMoment
+from cks.domain.operations import OrphanMoment
 
+TENANTS = sa.select(Tenant.id, Tenant.name)
 READ_ONLY = sa.text("SET TRANSACTION READ ONLY")
-LIVE_ONES = sa.select(Operation.id).where(Operation.status.in_(LIVE))
-ORPHANED_ONES = sa.select(OperationStep.operation_id).where(IS_ORPHAN)
-OLDEST_FIRST = (
-    sa.select(Operation, Tenant.name, OperationStep)
-    .options(defer(Operation.request))
-    .join(Tenant, Tenant.id == Operation.tenant_id)
-    .outerjoin(OperationStep, OperationStep.operation_id == Operation.id)
-    .order_by(Operation.created_at, Operation.id, OperationStep.position)
-)
-"""An operation, its tenant's name and one of its steps, a row a step."""
+LIVE_ONES = "SELECT id FROM operations WHERE status IN ('pending', 'running')"
+ORPHANED_ONES = """
+SELECT operation_id FROM operation_steps WHERE orphaned_at IS NOT NULL AND undone_at IS NULL
+"""
+OLDEST_FIRST = " WHERE o.id = ANY (ARRAY({ids})) ORDER BY o.created_at, o.id"
+"""As an array the ids are read first, whatever the planner believes of their number: it takes
+swept orphans for orphans, and would read all operations to find a few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,32 +74,17 @@ async def list_orphaned(url: str) -> list[OperationLine]:
     return await _list(url, ORPHANED_ONES)
 
 
-def _lines_of(ids: sa.Select[UUID]) -> sa.Select[Operation, str, OperationStep]:
-    """Return the query of the operations with these ids.
-
-    As an array they are read first, whatever the planner believes of their number: it takes
-    swept orphans for orphans, and would read all operations to find a few.
-    """
-    among = sa.any_(sa.func.array(ids.correlate(None).scalar_subquery()))
-    return OLDEST_FIRST.where(Operation.id == among)
-
-
-async def _list(url: str, ids: sa.Select[UUID]) -> list[OperationLine]:
+async def _list(url: str, ids: str) -> list[OperationLine]:
     async with owning(url) as connection, AsyncSession(connection) as session:
         await session.execute(READ_ONLY)
-        now = await operations.instant(session)
-        rows = await session.execute(_lines_of(ids))
-        return [
-            _line(operation, tenant, [row[2] for row in of_one if row[2]], now)
-            for (operation, tenant), of_one in groupby(rows, lambda row: (row[0], row[1]))
-        ]
+        rows = await driver(session).fetch(READ + OLDEST_FIRST.format(ids=ids))
+        names = {row.id: row.name for row in await session.execute(TENANTS)}
+    return [_line(state, names[state.tenant_id]) for state in map(state_of, rows)]
 
 
-def _line(
-    operation: Operation, tenant: str, steps: Sequence[OperationStep], now: datetime
-) -> OperationLine:
-    moment = events.moment_of(operation, steps)
-    failing = _longest_failing(steps)
+def _line(operation: OperationState, tenant: str) -> OperationLine:
+    moment = events.moment_of(operation)
+    failing = _longest_failing(operation.steps)
     return OperationLine(
         tenant_id=operation.tenant_id,
         tenant=tenant,
@@ -112,7 +93,7 @@ def _line(
         status=moment["status"],
         phase=moment["phase"],
         progress=moment["progress"],
-        why=why_stuck(_signs(operation, failing), now),
+        why=why_stuck(_signs(operation, failing), operation.now),
         resource_type=operation.resource_type,
         resource_id=operation.resource_id,
         resource_name=operation.resource_name,
@@ -127,7 +108,7 @@ def _line(
     )
 
 
-def _signs(operation: Operation, failing: OperationStep | None) -> Signs:
+def _signs(operation: OperationState, failing: StepState | None) -> Signs:
     return Signs(
         status=operation.status,
         ending=operation.ending,
@@ -140,6 +121,6 @@ def _signs(operation: Operation, failing: OperationStep | None) -> Signs:
     )
 
 
-def _longest_failing(steps: Sequence[OperationStep]) -> OperationStep | None:
+def _longest_failing(steps: Sequence[StepState]) -> StepState | None:
     failing = {step.failing_since: step for step in steps if step.failing_since}
     return failing[min(failing)] if failing else None

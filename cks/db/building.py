@@ -1,52 +1,56 @@
 """What activities write about a cluster while it is being built."""
 
+import json
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cks.db.models.clusters import Cluster, Node, NodePool
+from cks.db.session import driver
 from cks.domain import conditions
-from cks.domain.clusters import ClusterStatus, SeenNode
+from cks.domain.clusters import SeenNode
+
+BEGIN = """
+WITH cluster AS (
+    UPDATE clusters SET status = 'provisioning', updated_at = now(), conditions = jsonb_build_array(
+           $2::jsonb || jsonb_build_object('observed_generation', generation))
+     WHERE id = $1
+)
+UPDATE node_pools SET status = 'provisioning', updated_at = now() WHERE cluster_id = $1
+"""
+SET_ENDPOINT = "UPDATE clusters SET endpoint = $2, updated_at = now() WHERE id = $1"
+SHOW_NODES = """
+WITH pool AS (
+    UPDATE node_pools SET ready_count = $3, updated_at = now() WHERE id = $1 RETURNING tenant_id
+), gone AS (
+    DELETE FROM nodes WHERE node_pool_id = $1
+       AND id NOT IN (SELECT id FROM jsonb_to_recordset($2::jsonb) AS n (id uuid))
+)
+INSERT INTO nodes (id, tenant_id, node_pool_id, name, status, version)
+SELECT n.id, pool.tenant_id, $1, n.name, n.status, n.version
+  FROM pool, jsonb_to_recordset($2::jsonb) AS n (id uuid, name text, status text, version text)
+    ON CONFLICT (id) DO UPDATE SET name = excluded.name, status = excluded.status,
+       version = excluded.version, updated_at = now()
+"""
 
 
-async def begin_create(session: AsyncSession, cluster_id: UUID) -> None:
+async def begin_create(session: AsyncSession, cluster_id: UUID, now: datetime) -> None:
     """A run has taken the order: the cluster and its pools are being made."""
-    cluster = await session.get_one(Cluster, cluster_id, with_for_update=True)
-    now = (await session.execute(sa.select(sa.func.now()))).scalar_one()
-    cluster.status = ClusterStatus.PROVISIONING
-    cluster.conditions = [conditions.ready("False", "Provisioning", "", now, cluster.generation)]
-    pools = sa.update(NodePool).where(NodePool.cluster_id == cluster_id)
-    await session.execute(pools.values(status=ClusterStatus.PROVISIONING))
+    condition = conditions.ready("False", "Provisioning", "", now, 0)
+    await driver(session).execute(BEGIN, cluster_id, json.dumps(condition))
 
 
 async def set_endpoint(session: AsyncSession, cluster_id: UUID, endpoint: str | None) -> None:
     """The control plane answers under this https URL."""
-    mine = sa.update(Cluster).where(Cluster.id == cluster_id)
-    await session.execute(mine.values(endpoint=endpoint))
+    await driver(session).execute(SET_ENDPOINT, cluster_id, endpoint)
 
 
 async def show_nodes(session: AsyncSession, pool_id: UUID, seen: Sequence[SeenNode]) -> None:
     """Make a pool's node rows, and its count of ready ones, what the provider showed."""
-    pool = await session.get_one(NodePool, pool_id, with_for_update=True)
-    gone = sa.delete(Node).where(Node.node_pool_id == pool_id)
-    await session.execute(gone.where(Node.id.not_in([node.id for node in seen])))
-    if seen:
-        write = insert(Node).values([_row(pool, node) for node in seen])
-        changed: dict[str, object] = {"updated_at": sa.func.now()}
-        changed |= {name: write.excluded[name] for name in ("name", "status", "version")}
-        await session.execute(write.on_conflict_do_update(index_elements=["id"], set_=changed))
-    pool.ready_count = sum(node.status == "ready" for node in seen)
-
-
-def _row(pool: NodePool, node: SeenNode) -> dict[str, object]:
-    return {
-        "id": node.id,
-        "tenant_id": pool.tenant_id,
-        "node_pool_id": pool.id,
-        "name": node.name,
-        "status": node.status,
-        "version": node.version,
-    }
+    nodes = [
+        {"id": str(node.id), "name": node.name, "status": node.status, "version": node.version}
+        for node in seen
+    ]
+    ready = sum(node.status == "ready" for node in seen)
+    await driver(session).execute(SHOW_NODES, pool_id, json.dumps(nodes), ready)

@@ -56,7 +56,7 @@ def conflict_with(holder: Operation) -> OperationConflict:
     )
 
 
-async def release(session: AsyncSession, operation: Operation) -> None:
+async def release(session: AsyncSession, operation_id: UUID) -> None:
     """Let go of all that an operation holds."""
-    held = OperationClaim.operation_id == operation.id
+    held = OperationClaim.operation_id == operation_id
     await session.execute(sa.delete(OperationClaim).where(held))

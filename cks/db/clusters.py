@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -15,8 +15,9 @@ from uuid_utils.compat import uuid7
 from cks.db import endings, operations, quotas
 from cks.db.accepting import Asked, Subject, accept
 from cks.db.models.clusters import Cluster, NodePool
-from cks.db.models.operations import Operation, OperationClaim
+from cks.db.models.operations import OperationClaim
 from cks.db.pages import Cut, Page, fetch
+from cks.db.states import OperationState
 from cks.db.views import OperationView, view_of
 from cks.domain.access import Caller
 from cks.domain.clusters import (
@@ -112,12 +113,12 @@ def _plan_of(request: Mapping[str, Any]) -> tuple[PlannedStep, ...]:
     return plan_create([(UUID(pool["id"]), pool["name"], pool["node_count"]) for pool in pools])
 
 
-def order_of(operation: Operation) -> ClusterOrder:
+def order_of(operation: OperationState) -> ClusterOrder:
     """Read the run's input from the outbox."""
-    request = cast(dict[str, Any], operation.request)
+    request = operation.request
     pools = tuple(_pool_order(asked) for asked in request["node_pools"])
     return ClusterOrder(
-        operation=operations.ref_of(operation),
+        operation=operation.ref,
         cluster_id=operation.resource_id,
         version=request["version"],
         pod_cidr=request["networking"]["pod_cidr"],

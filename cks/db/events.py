@@ -1,15 +1,16 @@
 """What operations told: written with every change of one, read in order by its followers.
 
-``record`` is the only writer.  It derives progress from the steps, appends the moment to
-``operation_events`` and announces it, all in the caller's transaction, which holds the
-operation's row; so an operation's ``seq`` has no gaps and its progress never falls.
+``record`` is the only writer.  It derives progress from the steps, writes the operation and its
+steps, appends the moment to ``operation_events`` and announces it, all in one statement of the
+caller's transaction, which holds the operation's row; so an operation's ``seq`` has no gaps and
+its progress never falls.
 
 Over operations, ids commit out of order.  A reader of all goes by ``(xid, id)`` and stops
 below the oldest transaction still running, so that nothing which commits late is skipped.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -18,7 +19,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cks.db.models.operations import Operation, OperationStep
+from cks.db.session import driver
+from cks.db.states import OperationState, StepState, save
 from cks.db.steps import orphans_among
 from cks.domain.instants import rfc3339, rfc3339_or_none
 from cks.domain.operations import (
@@ -41,18 +43,13 @@ CHANNEL = "operation_events"
 MOST = 200
 """Events that one look returns at most."""
 
-APPEND = sa.text("""
-INSERT INTO operation_events (tenant_id, operation_id, seq, event)
-SELECT CAST(:tenant AS uuid), CAST(:operation AS uuid), coalesce(max(seq), 0) + 1,
-       CAST(:event AS jsonb)
-  FROM operation_events WHERE operation_id = CAST(:operation AS uuid)
-RETURNING seq
-""")
-ANNOUNCE = sa.text("SELECT pg_notify(:channel, :payload)")
-
 OF_ONE = sa.text("""
 SELECT seq, event FROM operation_events
  WHERE operation_id = :operation AND seq > :after ORDER BY seq LIMIT :limit
+""")
+LAST = sa.text("""
+SELECT DISTINCT ON (operation_id) operation_id, event FROM operation_events
+ WHERE operation_id = ANY (:operations) ORDER BY operation_id, seq DESC
 """)
 OF_ALL = sa.text("""
 SELECT xid::text AS transaction, id, operation_id, event FROM operation_events
@@ -84,25 +81,9 @@ class Told:
     moment: Moment
 
 
-async def steps_of(session: AsyncSession, operation_id: UUID) -> Sequence[OperationStep]:
-    """Return an operation's steps, in the plan's order."""
-    query = sa.select(OperationStep).where(OperationStep.operation_id == operation_id)
-    return (await session.scalars(query.order_by(OperationStep.position))).all()
-
-
-async def steps_of_many(
-    session: AsyncSession, operations: Sequence[UUID]
-) -> dict[UUID, list[OperationStep]]:
-    """Return the steps of several operations, each in its plan's order."""
-    found: dict[UUID, list[OperationStep]] = {}
-    query = sa.select(OperationStep).where(OperationStep.operation_id.in_(operations))
-    for step in await session.scalars(query.order_by(OperationStep.position)):
-        found.setdefault(step.operation_id, []).append(step)
-    return found
-
-
-def moment_of(operation: Operation, steps: Sequence[OperationStep]) -> Moment:
+def moment_of(operation: OperationState) -> Moment:
     """Say how an operation stands, without a word about persons."""
+    steps = operation.steps
     last = steps[-1].name if steps else None
     return Moment(
         status=operation.status,
@@ -116,7 +97,7 @@ def moment_of(operation: Operation, steps: Sequence[OperationStep]) -> Moment:
         completed_at=rfc3339_or_none(operation.completed_at),
         cancel_requested_at=rfc3339_or_none(operation.cancel_requested_at),
         deadline_at=rfc3339_or_none(operation.deadline_at),
-        orphans=_orphan_moments(operation, steps),
+        orphans=_orphan_moments(operation),
         error=_error(operation),
     )
 
@@ -154,17 +135,17 @@ def _first_step(step: PlannedStep) -> StepMoment:
     )
 
 
-def _was_taken(operation: Operation) -> bool:
+def _was_taken(operation: OperationState) -> bool:
     """Say whether it ever began; until then ``started_at`` holds the acceptance."""
     done = operation.status is OperationStatus.COMPLETED
     return done or operation.started_at > operation.created_at
 
 
-def _reason(operation: Operation) -> str | None:
+def _reason(operation: OperationState) -> str | None:
     return operation.error if operation.ending is not None else None
 
 
-def _error(operation: Operation) -> ErrorMoment | None:
+def _error(operation: OperationState) -> ErrorMoment | None:
     """Return the error of a failed operation; one being undone has a reason, no error yet."""
     if operation.status != "failed" or operation.failure is None:
         return None
@@ -172,7 +153,7 @@ def _error(operation: Operation) -> ErrorMoment | None:
     return cast(ErrorMoment, {"message": message, **operation.failure})
 
 
-def _step_moment(step: OperationStep) -> StepMoment:
+def _step_moment(step: StepState) -> StepMoment:
     return StepMoment(
         name=step.name,
         title=step.title,
@@ -185,7 +166,7 @@ def _step_moment(step: OperationStep) -> StepMoment:
     )
 
 
-def _orphan_moments(operation: Operation, steps: Sequence[OperationStep]) -> list[OrphanMoment]:
+def _orphan_moments(operation: OperationState) -> list[OrphanMoment]:
     return [
         OrphanMoment(
             kind=made[0],
@@ -193,26 +174,21 @@ def _orphan_moments(operation: Operation, steps: Sequence[OperationStep]) -> lis
             name=made[1] or operation.resource_name,
             since=rfc3339(step.orphaned_at),
         )
-        for step in orphans_among(steps)
+        for step in orphans_among(operation.steps)
         if step.orphaned_at and (made := made_by(step.name))
     ]
 
 
-async def record(session: AsyncSession, operation: Operation) -> None:
+async def record(session: AsyncSession, operation: OperationState) -> None:
     """Write down how the operation now stands, and tell its followers at commit.
 
     Progress rises while the operation goes forward and rests on the way back.
     """
-    steps = await steps_of(session, operation.id)
     if operation.status in LIVE and operation.ending is None:
-        derived = progress_of((step.weight, step.fraction) for step in steps)
+        derived = progress_of((step.weight, step.fraction) for step in operation.steps)
         operation.progress = max(operation.progress, derived)
-    await session.flush()
-    event = json.dumps(moment_of(operation, steps))
-    names = {"tenant": operation.tenant_id, "operation": operation.id, "event": event}
-    seq = await session.scalar(APPEND, names)
-    payload = payload_of(OperationRef(operation.tenant_id, operation.id), int(seq or 0))
-    await session.execute(ANNOUNCE, {"channel": CHANNEL, "payload": payload})
+    event = json.dumps(moment_of(operation))
+    await save(driver(session), operation, event, CHANNEL)
 
 
 def payload_of(ref: OperationRef, seq: int) -> str:
@@ -227,6 +203,12 @@ async def events_of(
     """Return ``(seq, moment)`` of an operation's events after ``after``, in order."""
     names = {"operation": operation_id, "after": after, "limit": limit}
     return [(row.seq, row.event) for row in await session.execute(OF_ONE, names)]
+
+
+async def last_moments(session: AsyncSession, operations: Collection[UUID]) -> dict[UUID, Moment]:
+    """Return how operations stand: what each told last."""
+    rows = await session.execute(LAST, {"operations": list(operations)})
+    return {row.operation_id: row.event for row in rows}
 
 
 async def events_of_all(

@@ -8,41 +8,38 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cks.db import claims
-from cks.db.models.operations import FENCES, Operation
+from cks.db.models.operations import Operation
 from cks.db.models.users import User
 from cks.db.pages import Cut, Page, fetch
+from cks.db.session import driver
+from cks.db.states import HOLD, OperationState, state_of
 from cks.domain.deadlines import Deadlines
 from cks.domain.operations import (
     Ending,
-    OperationRef,
     OperationStatus,
     Reason,
 )
 from cks.domain.refusals import NotFound
 
 NOW = sa.select(sa.func.now())
-CLOCK = sa.select(sa.func.clock_timestamp())
+DRAW_FENCE = """
+UPDATE operations SET fence = nextval('fences'), run_id = $2 WHERE id = $1 RETURNING fence
+"""
+NOTE_DISPATCHED = """
+UPDATE operations SET dispatched_at = clock_timestamp() WHERE id = $1 AND dispatched_at IS NULL
+"""
 
 
-def deadlines_of(operation: Operation) -> Deadlines:
+def deadlines_of(operation: OperationState) -> Deadlines:
     """Return the deadlines of an operation that has a plan."""
     if operation.forward_until is None or operation.deadline_at is None:
         raise AssertionError("an operation without a plan is acted on")
     return Deadlines(operation.forward_until, operation.deadline_at)
-
-
-def _set_deadlines(operation: Operation, deadlines: Deadlines) -> None:
-    operation.forward_until = deadlines.forward_until
-    operation.deadline_at = deadlines.deadline_at
-
-
-async def seconds_until(session: AsyncSession, at: datetime) -> float:
-    """Return how long it is until then, by the database's clock."""
-    return (at - await clock(session)).total_seconds()
 
 
 async def instant(session: AsyncSession) -> datetime:
@@ -51,33 +48,30 @@ async def instant(session: AsyncSession) -> datetime:
     return at
 
 
-async def read(session: AsyncSession, operation_id: UUID) -> Operation:
+async def read(session: AsyncSession, operation_id: UUID) -> OperationState:
     """Return an operation, or raise ``NotFound``."""
-    return _found(await session.get(Operation, operation_id))
+    return _found(await _hold(session, operation_id, "look"))
 
 
-async def lock(session: AsyncSession, operation_id: UUID) -> Operation:
+async def lock(session: AsyncSession, operation_id: UUID) -> OperationState:
     """Return an operation that nobody else can move before this transaction ends."""
-    return _found(
-        await session.get(Operation, operation_id, with_for_update=True, populate_existing=True)
-    )
+    return _found(await _hold(session, operation_id, "wait"))
 
 
-async def lock_if_free(session: AsyncSession, operation_id: UUID) -> Operation | None:
+async def lock_if_free(session: AsyncSession, operation_id: UUID) -> OperationState | None:
     """Return an operation that is now locked; ``None`` if somebody else has it locked."""
-    query = sa.select(Operation).where(Operation.id == operation_id)
-    operation: Operation | None = await session.scalar(query.with_for_update(skip_locked=True))
-    return operation
+    row = await _hold(session, operation_id, "skip")
+    return state_of(row) if row else None
 
 
-def _found(operation: Operation | None) -> Operation:
-    if operation is None:
+async def _hold(session: AsyncSession, operation_id: UUID, how: str) -> asyncpg.Record | None:
+    return await driver(session).fetchrow(HOLD, None, operation_id, how)
+
+
+def _found(row: asyncpg.Record | None) -> OperationState:
+    if row is None:
         raise NotFound("There is no such operation.")
-    return operation
-
-
-def ref_of(operation: Operation) -> OperationRef:
-    return OperationRef(operation.tenant_id, operation.id)
+    return state_of(row)
 
 
 async def emails_of(session: AsyncSession, users: set[UUID | None]) -> dict[UUID, str]:
@@ -86,35 +80,30 @@ async def emails_of(session: AsyncSession, users: set[UUID | None]) -> dict[UUID
     return {row.id: row.email for row in rows}
 
 
-async def take(session: AsyncSession, operation: Operation) -> None:
+def take(operation: OperationState) -> None:
     """Begin: a run has taken the operation and will act."""
     operation.status = OperationStatus.RUNNING
-    operation.started_at = await clock(session)
+    operation.started_at = operation.now
 
 
-async def clock(session: AsyncSession) -> datetime:
-    """Return the database's clock, now; it moves within a transaction."""
-    at: datetime = (await session.execute(CLOCK)).scalar_one()
-    return at
-
-
-async def draw_fence(session: AsyncSession, operation: Operation) -> None:
+async def draw_fence(session: AsyncSession, operation: OperationState) -> None:
     """Pass the right to act on: who acts under an older fence is refused in the cloud.
 
     One sequence serves every operation, so that a late call of this one is refused also
-    after the next one on the same cluster.
+    after the next one on the same cluster.  The fence, and whose it is, are written at once.
     """
-    operation.fence = await session.scalar(sa.select(FENCES.next_value()))
+    told = (operation.id, operation.run_id)
+    operation.fence = await driver(session).fetchval(DRAW_FENCE, *told)
 
 
-def fence_of(operation: Operation) -> int:
+def fence_of(operation: OperationState) -> int:
     """Return the fence of an operation that a run has taken."""
     if operation.fence is None:
         raise AssertionError("an operation is acted on that no run has taken")
     return operation.fence
 
 
-async def turn_back(session: AsyncSession, operation: Operation, reason: Reason) -> None:
+async def turn_back(session: AsyncSession, operation: OperationState, reason: Reason) -> None:
     """Give up the way forward, once: the first reason stays.
 
     The fence is drawn anew, since *this* run's own forward calls may be late too: an attempt
@@ -124,7 +113,8 @@ async def turn_back(session: AsyncSession, operation: Operation, reason: Reason)
         return
     operation.ending = reason.ending
     operation.error = reason.message
-    _set_deadlines(operation, deadlines_of(operation).turned_back(await clock(session)))
+    deadlines = deadlines_of(operation).turned_back(operation.now)
+    operation.forward_until, operation.deadline_at = deadlines.forward_until, deadlines.deadline_at
     await draw_fence(session, operation)
     if reason.ending is Ending.FAILED:
         operation.failure = {
@@ -135,19 +125,22 @@ async def turn_back(session: AsyncSession, operation: Operation, reason: Reason)
         }
 
 
-async def settle(session: AsyncSession, operation: Operation) -> None:
+async def settle(session: AsyncSession, operation: OperationState) -> None:
     """Give the operation its terminal status, and back what it held.
 
     Whoever started its run may not have lived to write that down: from now on it is looked for.
     """
-    now = await clock(session)
-    operation.dispatched_at = operation.dispatched_at or now
+    operation.dispatched_at = operation.dispatched_at or operation.now
     operation.status = OperationStatus(operation.ending or OperationStatus.COMPLETED)
-    operation.completed_at = now
+    operation.completed_at = operation.now
     if operation.ending is None:
         operation.progress = 100
-    await session.flush()
-    await claims.release(session, operation)
+    await claims.release(session, operation.id)
+
+
+async def note_dispatched(session: AsyncSession, operation_id: UUID) -> None:
+    """Note that a run was started for an operation, once."""
+    await driver(session).execute(NOTE_DISPATCHED, operation_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ SET_TENANT = sa.text("SELECT set_config('app.tenant_id', :tenant, true)")
 ENTER = sa.text(
     "SELECT * FROM enter(CAST(:tenant AS uuid), CAST(:digest AS text), CAST(:needed AS text))"
 )
+HOLD = sa.text("SELECT * FROM hold_operation(CAST(:tenant AS uuid), CAST(:wanted AS uuid), 'wait')")
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
 DISPATCH_CONNECTIONS = 4
@@ -140,6 +141,19 @@ class Database:
         async with self._transaction(claim.tenant_id) as session:
             connection = await session.connection()
             yield session, (await connection.execute(ENTER, told)).one_or_none()
+
+    @asynccontextmanager
+    async def hold(
+        self, ref: OperationRef
+    ) -> AsyncIterator[tuple[AsyncSession, sa.Row[Any] | None]]:
+        """Open such a transaction with an operation locked in it; no row: there is none.
+
+        See ``states.state_of``.  Locking comes with the transaction's first trip.
+        """
+        told = {"tenant": ref.tenant_id, "wanted": ref.id}
+        async with self._transaction(ref.tenant_id) as session:
+            connection = await session.connection()
+            yield session, (await connection.execute(HOLD, told)).one_or_none()
 
     def _transaction(self, _: UUID) -> AbstractAsyncContextManager[AsyncSession]:
         """Open a transaction that commits at the end of its block; for a tenant to be set in it."""

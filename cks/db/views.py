@@ -18,6 +18,7 @@ from cks.db import events, operations
 from cks.db.access import Identity, identity_of
 from cks.db.models.operations import Operation
 from cks.db.session import Database
+from cks.db.states import OperationState
 from cks.domain.operations import Moment
 from cks.domain.tokens import TokenClaim
 
@@ -43,19 +44,23 @@ class OperationView:
     moment: Moment
 
 
-async def view_of(session: AsyncSession, operation: Operation) -> OperationView:
+async def view_of(session: AsyncSession, operation: Operation | OperationState) -> OperationView:
     """Return an operation as it is now."""
     return (await views_of(session, [operation]))[0]
 
 
-async def views_of(session: AsyncSession, found: Sequence[Operation]) -> list[OperationView]:
+async def views_of(
+    session: AsyncSession, found: Sequence[Operation | OperationState]
+) -> list[OperationView]:
     """Return operations as they are now, with two queries however many they are."""
     emails = await operations.emails_of(session, {one.created_by for one in found})
-    steps = await events.steps_of_many(session, [operation.id for operation in found])
-    return [view_at(one, events.moment_of(one, steps.get(one.id, [])), emails) for one in found]
+    moments = await events.last_moments(session, [operation.id for operation in found])
+    return [view_at(one, moments[one.id], emails) for one in found]
 
 
-def view_at(operation: Operation, moment: Moment, emails: dict[UUID, str]) -> OperationView:
+def view_at(
+    operation: Operation | OperationState, moment: Moment, emails: dict[UUID, str]
+) -> OperationView:
     """Return an operation as it was at a moment."""
     actor = operation.actor_id or UUID(int=0)
     return OperationView(

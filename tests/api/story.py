@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from cks.db import building, endings, events, operations, steps
-from cks.db.models.operations import Operation
 from cks.db.session import Database, Session
+from cks.db.states import OperationState
 from cks.domain.failures import PROVIDER_UNAVAILABLE, failed_at
 from cks.domain.operations import CANCELLED, OperationStatus
 
@@ -20,20 +20,20 @@ class Story:
     id: UUID
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[tuple[Session, Operation]]:
+    async def open(self) -> AsyncIterator[tuple[Session, OperationState]]:
         """Open a transaction that a run would hold, which has taken the operation."""
         async with self.database.begin(self.tenant) as session:
             operation = await operations.lock(session, self.id)
             if operation.status is OperationStatus.PENDING:
                 operation.run_id = "a-run"
                 await operations.draw_fence(session, operation)
-                await operations.take(session, operation)
-                await building.begin_create(session, operation.resource_id)
+                operations.take(operation)
+                await building.begin_create(session, operation.resource_id, operation.now)
             yield session, operation
 
-    async def tell(self, session: Session, operation: Operation, fraction: float) -> None:
-        step = await steps.find(session, operation.id, "network")
-        await steps.begin(session, step, 1, operations.fence_of(operation))
+    async def tell(self, session: Session, operation: OperationState, fraction: float) -> None:
+        step = operation.step("network")
+        steps.begin(step, 1, operations.fence_of(operation), operation.now)
         steps.advance(step, fraction)
         await events.record(session, operation)
 

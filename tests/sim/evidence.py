@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cks.db import events, operations
+from cks.db import operations
 from cks.db.models.activity import ActivityLog
 from cks.db.models.clusters import Cluster, Node, NodePool
-from cks.db.models.operations import Operation, OperationClaim, OperationEvent, OperationStep
+from cks.db.models.operations import OperationClaim, OperationEvent
+from cks.db.states import OperationState
 from cks.domain.operations import Moment
 from tests.sim.tale import Tale
 
@@ -24,8 +25,7 @@ VERSIONS = sa.text("SELECT status, progress, fence, run_id FROM versions WHERE i
 class Evidence:
     """``versions`` is every state that the operation's row was in; ``seqs`` number the moments."""
 
-    operation: Operation
-    steps: Sequence[OperationStep]
+    operation: OperationState
     cluster: Cluster | None
     pools: Sequence[NodePool]
     nodes: Sequence[Node]
@@ -46,7 +46,6 @@ async def gather(history: "History", tale: Tale) -> Evidence:
         told = await _told(session, tale)
         return Evidence(
             await operations.read(session, tale.id),
-            await events.steps_of(session, tale.id),
             await session.get(Cluster, tale.cluster_id),
             pools,
             (await session.scalars(sa.select(Node).where(Node.node_pool_id.in_(ids)))).all(),

@@ -72,7 +72,7 @@ def _of_row(tale: Tale, found: Evidence) -> Verdicts:
     row, versions = found.operation, found.versions
     completed = row.status is OperationStatus.COMPLETED
     owners = [run for run, _ in groupby(v.run_id for v in versions if v.run_id)]
-    statuses = {step.status for step in found.steps}
+    statuses = {step.status for step in found.operation.steps}
     ended = {"completed"} if completed else {"pending", "failed", "undone"}
     outcomes = [action for action in found.actions if action.startswith("cluster.create.")]
     yield "the operation has not ended", row.status not in LIVE
@@ -89,10 +89,10 @@ def _of_row(tale: Tale, found: Evidence) -> Verdicts:
     yield f"steps are left {statuses - ended}", statuses <= ended
     yield (
         "a step that is done is not whole",
-        all(s.fraction == 1 for s in found.steps) or not completed,
+        all(s.fraction == 1 for s in found.operation.steps) or not completed,
     )
     yield "a run is open at the end of it", not tale.open_runs
-    yield "an orphan is left", not orphans_among(found.steps)
+    yield "an orphan is left", not orphans_among(found.operation.steps)
 
 
 def _of_events(found: Evidence) -> Verdicts:
@@ -110,7 +110,7 @@ def _of_events(found: Evidence) -> Verdicts:
         _ends_once(moments),
     )
     yield "its end was told otherwise", moments[-1]["status"] == row.status
-    now = events.moment_of(row, found.steps)
+    now = events.moment_of(row)
     now["deadline_at"] = moments[-1]["deadline_at"]  # time that passes here is told to nobody
     yield "what was told last is not so", moments[-1] == now
     yield "progress is not what the steps say", all(map(_is_derived, moments))

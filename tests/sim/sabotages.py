@@ -146,7 +146,7 @@ def with_another_id(part: Any) -> Any:
 async def mark_before_the_start(self: Relay, found: Any) -> None:
     async with self._database.begin(found.ref.tenant_id) as session:
         operation = await operations.lock(session, found.ref.id)
-        operation.dispatched_at = await operations.clock(session)
+        await operations.note_dispatched(session, found.ref.id)
     await self._engine.start(launch_of(operation), again=False)
 
 
@@ -159,11 +159,6 @@ class SettlesAgain(Operations):
         ref, heading = settlement.operation, settlement.heading
         async with self._ownership.of(ref, heading, settling=True) as (session, operation):
             await endings.conclude(session, operation)
-
-
-async def note_and_forget(*_: Any) -> bool:
-    """Note no failure, so that none is ever too many."""
-    return False
 
 
 async def start_once(self: Reconciler, found: Any) -> None:
@@ -230,7 +225,7 @@ SABOTAGES: dict[str, tuple[Sabotage, int]] = {
         replacing(Operations, "settle_operation", SettlesAgain.settle_operation),
         14,
     ),
-    "a step's budget never ends": (replacing(steps, "note_failure", note_and_forget), 33),
+    "a step's budget never ends": (replacing(steps, "note_failure", never), 33),
     "what is left is not told": (replacing(steps, "may_be_left", never), 1),
     "the deadline is the run's alone": (replacing(DeadlineKeeper, "keep", nothing_soon), 35),
     "a run may outlive its operation": (
@@ -238,7 +233,7 @@ SABOTAGES: dict[str, tuple[Sabotage, int]] = {
         35,
     ),
     "a sweep's end is not noted": (replacing(endings, "note_swept", nothing_soon), 1),
-    "steps are not told to be undone": (replacing(steps, "undo", nothing_soon), 1),
+    "steps are not told to be undone": (replacing(steps, "undo", nothing), 1),
     "the reconciler starts what was started before": (
         replacing(Reconciler, "_revive", start_once),
         11,

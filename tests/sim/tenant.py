@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
-from cks.db import events, operations
+from cks.db import operations
 from cks.db.steps import orphans_among
 from cks.db.tenants import Founded
 from cks.domain.operations import LIVE
@@ -81,8 +81,8 @@ class Tenant:
     async def is_over(self, operation_id: UUID) -> bool:
         """Say whether an operation has ended, and nothing of it is left."""
         async with self.stage.database.begin(self.founded.tenant_id) as session:
-            live = (await operations.read(session, operation_id)).status in LIVE
-            return not live and not orphans_among(await events.steps_of(session, operation_id))
+            found = await operations.read(session, operation_id)
+            return found.status not in LIVE and not orphans_among(found.steps)
 
     async def _post(self, wanted: Order) -> Answer:
         return await self.client.post(CLUSTERS, wanted.body, {"Idempotency-Key": wanted.key})

@@ -17,7 +17,7 @@ from temporalio.client import Client, WorkflowHistory
 
 from api.sweeps import sweep_id
 from cks.db import tenants
-from cks.db.models.operations import Operation
+from cks.db.states import OperationState
 from cks.db.tenants import NewTenant
 from cks.providers.simulated.wire import Call, FaultKind
 from tests.conftest import Urls, migrated, running_temporal
@@ -27,20 +27,20 @@ from tests.workflows.site import Site, pool, site
 FOLDER = Path(__file__).parent / "histories"
 
 
-async def completed(ours: Site) -> Operation:
+async def completed(ours: Site) -> OperationState:
     operation = await ours.order(pool("small", 1), pool("large", 3))
     await ours.ended(operation)
     return operation
 
 
-async def failed(ours: Site) -> Operation:
+async def failed(ours: Site) -> OperationState:
     operation = await ours.order(pool("small", 1), pool("large", 3))
     await ours.fault(operation, Call.ENSURE_NODE_POOL, FaultKind.ERROR, 1000)
     await ours.ended(operation)
     return operation
 
 
-async def cancelled(ours: Site) -> Operation:
+async def cancelled(ours: Site) -> OperationState:
     operation = await ours.order()
     await ours.fault(operation, Call.ENSURE_ADDONS, FaultKind.HANG, 1000)
     await ours.relay.relay()
@@ -50,7 +50,7 @@ async def cancelled(ours: Site) -> Operation:
     return operation
 
 
-async def left_behind(ours: Site) -> Operation:
+async def left_behind(ours: Site) -> OperationState:
     operation = await ours.order()
     await ours.fault(operation, Call.ENSURE_ADDONS, FaultKind.ERROR, 1000)
     await ours.fault(operation, Call.DELETE_CONTROL_PLANE, FaultKind.HANG, 1000)
@@ -58,14 +58,14 @@ async def left_behind(ours: Site) -> Operation:
     return operation
 
 
-async def swept(ours: Site) -> Operation:
+async def swept(ours: Site) -> OperationState:
     operation = await left_behind(ours)
     await ours.desk.clear_faults()
     await ours.swept(operation)
     return operation
 
 
-Way = Callable[[Site], Awaitable[Operation]]
+Way = Callable[[Site], Awaitable[OperationState]]
 PROVISION: tuple[Way, ...] = (completed, failed, cancelled, left_behind)
 
 

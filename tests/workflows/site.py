@@ -16,11 +16,12 @@ from temporalio.client import Client, WorkflowHandle
 from api.deadlines import DeadlineKeeper
 from api.reconcile import Reconciler
 from api.relay import Relay
-from cks.db import clusters, endings, events, operations
+from cks.db import clusters, endings, operations
 from cks.db.models.activity import ActivityLog
 from cks.db.models.clusters import Cluster, Node, NodePool
-from cks.db.models.operations import Operation, OperationClaim, OperationEvent, OperationStep
+from cks.db.models.operations import Operation, OperationClaim, OperationEvent
 from cks.db.session import Database, Dispatch, Found
+from cks.db.states import OperationState
 from cks.db.steps import orphans_among
 from cks.db.tenants import Founded
 from cks.domain.access import Caller
@@ -55,8 +56,7 @@ class DispatchOfTenant(Dispatch):
 class Rows:
     """What the database says in the end."""
 
-    operation: Operation
-    steps: Sequence[OperationStep]
+    operation: OperationState
     cluster: Cluster
     pools: Sequence[NodePool]
     nodes: Sequence[Node]
@@ -77,7 +77,7 @@ class Site:
     caller: Caller
     allowance: Allowance
 
-    async def order(self, *pools: PoolWish) -> Operation:
+    async def order(self, *pools: PoolWish) -> OperationState:
         """Accept a cluster as the API does; nobody has started anything yet."""
         wish = ClusterWish(
             name=f"c{uuid4().hex[:8]}",
@@ -92,19 +92,21 @@ class Site:
             made = await clusters.order(session, self.caller, wish, self.allowance, at)
             return await operations.read(session, made.id)
 
-    async def cancel(self, operation: Operation) -> None:
+    async def cancel(self, operation: OperationState) -> None:
         async with self.database.begin(self.caller.tenant_id) as session:
             await endings.request_cancel(session, operation.id)
 
-    async def fault(self, operation: Operation, call: Call, kind: FaultKind, times: int) -> None:
+    async def fault(
+        self, operation: OperationState, call: Call, kind: FaultKind, times: int
+    ) -> None:
         await self.desk.add_fault(
             FaultOrder(call=call, kind=kind, times=times, cluster_id=operation.resource_id)
         )
 
-    def run_of(self, operation: Operation) -> WorkflowHandle[object, object]:
+    def run_of(self, operation: OperationState) -> WorkflowHandle[object, object]:
         return self.temporal.get_workflow_handle(operation.workflow_id or "")
 
-    async def ended(self, operation: Operation) -> Rows:
+    async def ended(self, operation: OperationState) -> Rows:
         """Relay until the operation has ended and its run too, and return the rows."""
         async with asyncio.timeout(SECONDS):
             while True:
@@ -116,15 +118,15 @@ class Site:
                         return rows
                 await asyncio.sleep(0.05)
 
-    async def swept(self, operation: Operation) -> Rows:
+    async def swept(self, operation: OperationState) -> Rows:
         """Reconcile until nothing is left of an ended operation, and return the rows."""
         async with asyncio.timeout(SECONDS):
-            while orphans_among((await self.rows(operation)).steps):
+            while orphans_among((await self.rows(operation)).operation.steps):
                 await self.reconciler.reconcile()
                 await asyncio.sleep(0.1)
         return await self.rows(operation)
 
-    async def rows(self, operation: Operation) -> Rows:
+    async def rows(self, operation: OperationState) -> Rows:
         cluster_id = operation.resource_id
         async with self.database.begin(self.caller.tenant_id) as session:
             pools = sa.select(NodePool).where(NodePool.cluster_id == cluster_id)
@@ -138,7 +140,6 @@ class Site:
             )
             return Rows(
                 await operations.read(session, operation.id),
-                await events.steps_of(session, operation.id),
                 await session.get_one(Cluster, cluster_id),
                 (await session.scalars(pools)).all(),
                 (await session.scalars(nodes.where(NodePool.cluster_id == cluster_id))).all(),
@@ -147,23 +148,23 @@ class Site:
                 (await session.scalars(logged)).all(),
             )
 
-    async def kinds_alive(self, operation: Operation) -> list[str]:
+    async def kinds_alive(self, operation: OperationState) -> list[str]:
         """Return the kind of each thing of the cluster that lives in the cloud."""
         ledger = await self.desk.ledger(operation.resource_id)
         return sorted(record.kind for record in ledger.resources)
 
-    async def effects(self, operation: Operation, call: Call) -> list[str | None]:
+    async def effects(self, operation: OperationState, call: Call) -> list[str | None]:
         """Return what came of each call of that name."""
         calls = (await self.desk.ledger(operation.resource_id)).calls
         return [record.effect for record in calls if record.call is call]
 
-    async def until(self, happened: Callable[[Rows], bool], operation: Operation) -> None:
+    async def until(self, happened: Callable[[Rows], bool], operation: OperationState) -> None:
         async with asyncio.timeout(SECONDS):
             while not happened(await self.rows(operation)):
                 await self.relay.relay()
                 await asyncio.sleep(0.02)
 
-    async def until_asked(self, operation: Operation, call: Call) -> None:
+    async def until_asked(self, operation: OperationState, call: Call) -> None:
         async with asyncio.timeout(SECONDS):
             while not await self.effects(operation, call):
                 await asyncio.sleep(0.02)

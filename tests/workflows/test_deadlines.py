@@ -11,6 +11,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 from cks.db import clusters, operations
 from cks.db.models.operations import Operation
+from cks.db.states import OperationState
 from cks.db.tenants import Founded
 from cks.domain.operations import OperationStatus
 from cks.domain.refusals import QuotaExceeded
@@ -50,7 +51,7 @@ def in_time(rows: Rows) -> bool:
     return operation.completed_at <= operation.deadline_at
 
 
-async def expire(ours: Site, operation: Operation, left: timedelta) -> None:
+async def expire(ours: Site, operation: OperationState, left: timedelta) -> None:
     """Let an operation's time run out but for a little."""
     now = sa.func.clock_timestamp()
     soon = sa.update(Operation).where(Operation.id == operation.id)

@@ -9,7 +9,7 @@ from temporalio.api.workflowservice.v1 import (
     UnpauseWorkflowExecutionRequest,
 )
 
-from cks.db.models.operations import Operation
+from cks.db.states import OperationState
 from cks.domain.operations import OperationStatus
 from cks.providers.simulated.wire import Call, FaultKind
 from tests.workflows.site import Site, reset
@@ -17,7 +17,7 @@ from tests.workflows.site import Site, reset
 WHOLE = ["addons", "control_plane", "network", "node", "node", "node_pool"]
 
 
-async def hanging(ours: Site, call: Call) -> Operation:
+async def hanging(ours: Site, call: Call) -> OperationState:
     operation = await ours.order()
     await ours.fault(operation, call, FaultKind.HANG, 1)
     await ours.relay.relay()

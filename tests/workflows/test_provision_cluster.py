@@ -34,7 +34,7 @@ def rises(moments: Sequence[Moment]) -> bool:
 def agree_on_nothing_left(rows: Rows, ending: OperationStatus) -> bool:
     """The rows say that it ended so, and that the cluster holds nothing."""
     over = {StepStatus.UNDONE, StepStatus.PENDING, StepStatus.FAILED}
-    failed = [step for step in rows.steps if step.status is StepStatus.FAILED]
+    failed = [step for step in rows.operation.steps if step.status is StepStatus.FAILED]
     return (
         rows.operation.status is ending
         and rows.operation.progress < 100
@@ -45,7 +45,7 @@ def agree_on_nothing_left(rows: Rows, ending: OperationStatus) -> bool:
         and [outcome.status for outcome in rows.outcomes] == ["failure"]
         and rises(rows.moments)
         and rows.moments[-1]["done"]
-        and all(step.status in over for step in rows.steps)
+        and all(step.status in over for step in rows.operation.steps)
         and bool(failed) is (ending is OperationStatus.FAILED)
     )
 
@@ -60,7 +60,7 @@ async def test_ends_with_a_running_cluster(ours: Site) -> None:
     assert rows.cluster.endpoint.startswith("https://")
     assert [(p.status, p.ready_count) for p in rows.pools] == [(ClusterStatus.RUNNING, 2)]
     assert [node.status for node in rows.nodes] == ["ready", "ready"]
-    assert {step.status for step in rows.steps} == {StepStatus.COMPLETED}
+    assert {step.status for step in rows.operation.steps} == {StepStatus.COMPLETED}
     assert (rows.claims, [outcome.status for outcome in rows.outcomes]) == ([], ["success"])
     assert await ours.kinds_alive(operation) == WHOLE
 
@@ -92,7 +92,7 @@ async def test_a_lost_reply_is_asked_for_again_and_doubles_nothing(ours: Site, c
     rows = await ours.ended(operation)
 
     assert rows.operation.status is OperationStatus.COMPLETED
-    assert max(step.attempt for step in rows.steps) == 2
+    assert max(step.attempt for step in rows.operation.steps) == 2
     assert await ours.kinds_alive(operation) == WHOLE
     assert len(await ours.effects(operation, call)) == 2
 
@@ -149,7 +149,9 @@ async def test_leaves_nothing_behind_when_cancelled_while_verifying(
 ) -> None:
     async with site(urls, temporal, founded, cloud_url, HangsAtVerify) as ours:
         operation = await ours.order()
-        await ours.until(lambda rows: rows.steps[-1].status is StepStatus.RUNNING, operation)
+        await ours.until(
+            lambda rows: rows.operation.steps[-1].status is StepStatus.RUNNING, operation
+        )
         await ours.cancel(operation)
         rows = await ours.ended(operation)
 

@@ -12,6 +12,7 @@ from api.relay import launch_of
 from cks.db import operations
 from cks.db.models.activity import ActivityLog
 from cks.db.models.operations import Operation
+from cks.db.states import OperationState
 from cks.domain.operations import OperationStatus, Phase, StepStatus
 from cks.engine import Temporal
 from cks.providers.simulated.wire import Call, FaultKind
@@ -20,7 +21,12 @@ from tests.workflows.site import Site
 AT_ONCE = 0.0
 
 
-async def half_done(ours: Site, call: Call) -> Operation:
+async def mark_started(ours: Site, operation: OperationState) -> None:
+    async with ours.database.begin(ours.caller.tenant_id) as session:
+        await operations.note_dispatched(session, operation.id)
+
+
+async def half_done(ours: Site, call: Call) -> OperationState:
     """Return an operation whose run hangs in a call."""
     operation = await ours.order()
     await ours.fault(operation, call, FaultKind.HANG, 1)
@@ -48,7 +54,7 @@ async def test_a_terminated_run_is_told_at_once_and_undone_by_another(ours: Site
     assert rows.operation.status is OperationStatus.FAILED
     assert (rows.operation.failure or {})["code"] == "engine_lost"
     assert await ours.kinds_alive(operation) == []
-    assert {step.status for step in rows.steps} == {StepStatus.UNDONE, StepStatus.PENDING}
+    assert {step.status for step in rows.operation.steps} == {StepStatus.UNDONE, StepStatus.PENDING}
     assert await repairs(ours) == ["operations.engine_lost"]
 
 
@@ -70,9 +76,7 @@ async def test_a_run_terminated_during_the_undo_is_undone_under_a_new_fence(ours
 
 async def test_an_operation_whose_run_temporal_forgot_gets_another(ours: Site) -> None:
     operation = await ours.order()
-    async with ours.database.begin(ours.caller.tenant_id) as session:
-        row = await operations.lock(session, operation.id)
-        row.dispatched_at = await operations.clock(session)
+    await mark_started(ours, operation)
     await ours.reconciler.reconcile(AT_ONCE)
     rows = await ours.ended(operation)
 
@@ -83,9 +87,7 @@ async def test_an_operation_whose_run_temporal_forgot_gets_another(ours: Site) -
 async def test_what_was_terminated_before_it_began_ends_where_it_is(ours: Site) -> None:
     operation = await ours.order()
     await Temporal(ours.temporal, uuid4().hex).start(launch_of(operation), again=False)
-    async with ours.database.begin(ours.caller.tenant_id) as session:
-        row = await operations.lock(session, operation.id)
-        row.dispatched_at = await operations.clock(session)
+    await mark_started(ours, operation)
     await ours.run_of(operation).terminate()
     await ours.reconciler.reconcile(AT_ONCE)
 
@@ -121,11 +123,11 @@ async def test_what_runs_is_left_alone(ours: Site) -> None:
 async def test_rows_that_nobody_can_start_hold_up_no_others(ours: Site) -> None:
     broken = [await ours.order() for _ in range(9)]
     forgotten = await ours.order()
+    for operation in (*broken, forgotten):
+        await mark_started(ours, operation)
+    unknown = sa.update(Operation).where(Operation.id.in_([one.id for one in broken]))
     async with ours.database.begin(ours.caller.tenant_id) as session:
-        for operation in (*broken, forgotten):
-            row = await operations.lock(session, operation.id)
-            row.dispatched_at = await operations.clock(session)
-            row.request = row.request if row.id == forgotten.id else {}
+        await session.execute(unknown.values(request={}))
     await ours.reconciler.reconcile(AT_ONCE)
 
     assert (await ours.ended(forgotten)).operation.status is OperationStatus.COMPLETED

@@ -15,7 +15,7 @@ from temporalio.client import Client
 
 from api.sweeps import sweep_id
 from cks.db.models.activity import ActivityLog
-from cks.db.models.operations import Operation
+from cks.db.states import OperationState
 from cks.db.steps import orphans_among
 from cks.db.tenants import Founded
 from cks.engine import Run
@@ -31,7 +31,7 @@ class Left:
     """An operation that left a network, and the sweep that still cannot remove it."""
 
     ours: Site
-    operation: Operation
+    operation: OperationState
 
     @property
     def workflow_id(self) -> str:
@@ -62,7 +62,7 @@ class Left:
         """Let the cloud recover, and see that all is removed, once."""
         await self.ours.desk.clear_faults()
         rows = await self.ours.swept(self.operation)
-        assert orphans_among(rows.steps) == []
+        assert orphans_among(rows.operation.steps) == []
         assert await self.ours.kinds_alive(self.operation) == []
         assert await self.sweeps_logged() == 1
 
