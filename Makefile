@@ -5,7 +5,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-v
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test trial histories check lock format clean
+.PHONY: help dev test trial bench histories check lock format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ test: $(INSTALLED) ## Run the tests; cks/domain and workflows must be covered to
 trial: $(INSTALLED) ## Play thousands of histories by seed, and examine the trials by sabotage
 	@$(BIN)/pytest -m trial
 	@$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),2000) --start $(or $(START),$(shell date +%Y%m%d))
+
+bench: $(INSTALLED) ## Measure what is done most against floors (docs/performance.md)
+	@for name in read accept provision; do $(BIN)/python -m bench $$name || exit 1; done
 
 histories: $(INSTALLED) ## Record histories of each workflow for the replay tests
 	@$(BIN)/python -m tests.workflows.histories

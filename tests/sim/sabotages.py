@@ -24,6 +24,7 @@ from api.reconcile import Reconciler
 from api.relay import Relay, launch_of
 from cks.db import claims, endings, events, idempotency, operations, steps
 from cks.db.session import Session
+from cks.domain.refusals import Superseded
 from cks.providers.simulated.storage import Storage
 from workflows import provision_cluster, saga
 
@@ -109,15 +110,20 @@ async def own_without_asking(_: Ownership, session: Session, operation: Any) -> 
 
 
 async def take_over_under_the_same_fence(self: Ownership, session: Session, operation: Any) -> None:
-    fence = operation.fence
-    await OWN(self, session, operation)
-    operation.fence = fence or operation.fence
+    if operation.fence is None:
+        await OWN(self, session, operation)
+        return
+    latest = await self._engine.latest_run(activity.info().workflow_id or "")
+    mine = activity.info().workflow_run_id
+    if operation.run_id != mine and (latest is None or latest.closed or latest.id != mine):
+        raise Superseded("another run's")
+    operation.run_id = mine
 
 
 async def turn_back_under_the_same_fence(session: Session, operation: Any, reason: Any) -> None:
-    fence = operation.fence
-    await TURN_BACK(session, operation, reason)
-    operation.fence = fence
+    with pytest.MonkeyPatch.context() as patch:  # without a pause, so nobody else sees it
+        patch.setattr(operations, "draw_fence", nothing_soon)
+        await TURN_BACK(session, operation, reason)
 
 
 def accept_any_fence(_: Storage, __: Any, ___: Any, fence: int) -> int:
@@ -206,7 +212,7 @@ SABOTAGES: dict[str, tuple[Sabotage, int]] = {
     "a step forward ignores the way back": (replacing(ownership, "check_heading", nothing), 24),
     "turning back keeps the fence": (
         replacing(operations, "turn_back", turn_back_under_the_same_fence),
-        21,
+        52,
     ),
     "the cloud ignores the fence": (replacing(Storage, "raise_fence", accept_any_fence), 21),
     "the claims are kept": (replacing(claims, "release", nothing_soon), 0),
