@@ -24,14 +24,16 @@ from temporalio.worker import (
 )
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.logged import Logged
 from activities.operations import Operations
 from activities.ownership import Ownership
 from activities.provisioning import Provisioning
 from activities.steps import Pace, Steps
 from activities.sweeping import Sweeping
-from cks import settings
+from cks import logs, settings
 from cks.db.session import Database, WrongRole, check_role, is_away
 from cks.engine import Temporal
+from cks.logs import Format, Level
 from cks.providers.base import Provider
 from cks.providers.simulated.client import SimulatedCloud
 from cks.settings import Settings
@@ -94,6 +96,7 @@ def build_worker(client: Client, database: Database, provider: Provider, given: 
             sweeping.sweep_orphan,
         ],
         workflow_runner=STRICT_SANDBOX,
+        interceptors=[Logged()],
         deployment_config=_deployment(given.build_id),
         max_concurrent_activities=200,
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
@@ -168,9 +171,11 @@ async def _connected(given: Settings) -> Client:
 
 
 def main() -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.configure(Level.INFO, Format.JSON)  # until the settings say otherwise
     try:
-        asyncio.run(serve(settings.load()))
+        given = settings.load()
+        logs.configure(given.log_level, given.log_format)
+        asyncio.run(serve(given))
     except (WrongRole, ValueError) as error:
         log.error("%s", error)  # noqa: TRY400  (an answer, not a bug: no trace)
         return 1

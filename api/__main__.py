@@ -22,9 +22,10 @@ from api.offers import Offers
 from api.ops import Vitals, build_ops
 from api.reconcile import Reconciler
 from api.relay import Relay
-from cks import settings
+from cks import logs, settings
 from cks.db.session import Database, Dispatch, WrongRole, check_role, is_away
 from cks.engine import Temporal, connect
+from cks.logs import Format, Level
 from cks.settings import Settings
 
 log = logging.getLogger("cks.api")
@@ -104,9 +105,11 @@ async def _listening(app: web.Application, host: str, port: int) -> AsyncIterato
 
 
 def main() -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.configure(Level.INFO, Format.JSON)  # until the settings say otherwise
     try:
-        asyncio.run(serve(settings.load()))
+        given = settings.load()
+        logs.configure(given.log_level, given.log_format)
+        asyncio.run(serve(given))
     except (WrongRole, ValueError, OSError) as error:
         log.error("%s", error)  # noqa: TRY400  (an answer, not a bug: no trace)
         return 1

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+from cks import logs
 from cks.db.session import Found
 from cks.engine import EngineAway
 
@@ -16,15 +17,23 @@ async def each(act: Callable[[Found], Awaitable[None]], found: Sequence[Found]) 
     """Act on each.  Raise ``EngineAway`` once a few together met it: the rest would, too."""
     for first in range(0, len(found), AT_ONCE):
         few = found[first : first + AT_ONCE]
-        ends = await asyncio.gather(*map(act, few), return_exceptions=True)
+        doing = (_about(one, act) for one in few)
+        ends = await asyncio.gather(*doing, return_exceptions=True)
         for one, end in zip(few, ends, strict=True):
             if isinstance(end, asyncio.CancelledError):
                 raise end
             if isinstance(end, BaseException):
-                log.error("acting on %s failed", one.workflow_id, exc_info=_worth_telling(end))
+                with logs.bound(one.ref, one.workflow_id):
+                    log.error("acting on it failed", exc_info=_worth_telling(end))
         away = [end for end in ends if isinstance(end, EngineAway)]
         if len(away) == len(few):
             raise away[0]
+
+
+async def _about(one: Found, act: Callable[[Found], Awaitable[None]]) -> None:
+    """Act on one, and say whose it is in all that is logged meanwhile."""
+    with logs.bound(one.ref, one.workflow_id):
+        await act(one)
 
 
 def _worth_telling(end: BaseException) -> BaseException | None:

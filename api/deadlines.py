@@ -68,5 +68,5 @@ class DeadlineKeeper:
             await operations.turn_back(session, operation, failed_at(DEADLINE_EXCEEDED, None))
             await endings.conclude(session, operation)
             REPAIRS.labels(PASSED).inc()
-            log.warning("%s: %s", operation.workflow_id, PASSED)
+            log.warning(PASSED)
             await activity.log_upkeep(session, operation, PASSED)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from cks import logs
 from cks.db import access, views
 from cks.db.access import Identity
 from cks.db.session import Database, Session
@@ -93,6 +94,7 @@ class Door:
             address=self.address,
             agent=self.agent,
         )
+        logs.bind(tenant_id=self.claim.tenant_id)
         if not known.allowed:
             raise Forbidden(f"This needs the permission {self.permission}.")
         if known.suspended and self.changes:

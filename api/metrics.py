@@ -1,5 +1,6 @@
-"""What the API counts (Prometheus), and how long its answers take."""
+"""What the API counts (Prometheus) and logs of its answers, and how long they take."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ ORPHANED = Gauge(
 )
 RECONCILED = Gauge("cks_reconciler_last_pass_seconds", "Age of the last whole pass here")
 
+log = logging.getLogger("cks.access")
+
 
 @dataclass(slots=True)
 class Told:
@@ -31,12 +34,18 @@ class Told:
 
 @contextmanager
 def measured(request: web.Request) -> Iterator[Told]:
-    """Count a request under its route's pattern, never under its path."""
+    """Count and log a request under its route's pattern, never under its path.
+
+    A path can hold what a tenant named.
+    """
     resource = request.match_info.route.resource
     route = resource.canonical if resource else "unknown"
     began, told = time.perf_counter(), Told()
     try:
         yield told
     finally:
-        SECONDS.labels(request.method, route).observe(time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        SECONDS.labels(request.method, route).observe(seconds)
         REQUESTS.labels(request.method, route, str(told.status)).inc()
+        fields = {"method": request.method, "route": route, "status": told.status}
+        log.info("answered", extra={**fields, "milliseconds": round(seconds * 1000, 3)})

@@ -155,5 +155,5 @@ class Reconciler:
 
     async def _log(self, session: Session, operation: OperationState, action: str) -> None:
         REPAIRS.labels(action).inc()
-        log.warning("%s: %s", operation.workflow_id, action)
+        log.warning(action)
         await activity.log_upkeep(session, operation, action)

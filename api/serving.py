@@ -22,6 +22,7 @@ from api.metrics import measured
 from api.problems import Bug, DatabaseAway, MethodNotAllowed, answer_of, status_of
 from api.reading import body_of, canonical, query_of, text_of, together
 from api.replays import key_of, replay, to_remember, until_when
+from cks import logs
 from cks.db import activity, idempotency
 from cks.db.activity import Deed
 from cks.db.session import is_away
@@ -48,6 +49,7 @@ async def answering(request: web.Request, handler: Handler) -> web.StreamRespons
     """Give the request its id, and turn whatever is raised into a problem."""
     given = request.headers.get(REQUEST_ID_HEADER, "")
     request[REQUEST_ID] = given if GOOD_REQUEST_ID.fullmatch(given) else uuid4().hex
+    logs.begin(request_id=request[REQUEST_ID])
     with measured(request) as told:
         response = await _answered(request, handler)
         told.status = response.status
@@ -74,10 +76,9 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
 def _trouble(request: web.Request, error: Exception) -> Declined:
     """Tell the database's absence from a bug of ours."""
     if is_away(error):
-        log.warning("%s: the database is away: %s", request[REQUEST_ID], error)
+        log.warning("the database is away: %s", error)
         return DatabaseAway("The database does not answer. Nothing was done; try again soon.")
-    said = "%s: %s %s failed"
-    log.error(said, request[REQUEST_ID], request.method, request.rel_url.raw_path, exc_info=error)
+    log.error("%s %s failed", request.method, request.rel_url.raw_path, exc_info=error)
     return Bug("Something broke on our side. The request's id finds the reason in our logs.")
 
 
@@ -130,6 +131,7 @@ async def _acted(
         except OperationConflict as conflict:
             conflict.members |= await until_when(call, conflict)
             raise
+    logs.bind(operation_id=reply.operation_id)
     if endpoint.mutates:
         around.relay.wake()
     return reply

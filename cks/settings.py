@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cks.domain.deadlines import Allowance
+from cks.logs import Format, Level
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -63,6 +64,11 @@ class Settings(BaseSettings):
     """How often a step looks whether what it asked for is there."""
     pace: float = Field(default=1.0, gt=0)
     """How many times faster than planned the provider is; for estimates and deadlines."""
+
+    log_level: Level = Level.INFO
+    """What is less grave is not logged."""
+    log_format: Format = Format.JSON
+    """A JSON object a line, or lines for a person's eyes."""
 
     @property
     def allowance(self) -> Allowance:

@@ -1,11 +1,13 @@
 """The worker as a process: whom it refuses to be, and how it ends."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,8 +15,10 @@ from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionR
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from api.relay import launch_of
 from cks.db.tenants import Founded
 from cks.domain.operations import OperationStatus
+from cks.engine import Temporal
 from tests.conftest import Urls
 from tests.providers.simulator import simulator
 from tests.workflows.site import site
@@ -45,14 +49,15 @@ async def start(url: str, address: str) -> asyncio.subprocess.Process:
     )
 
 
-async def heard(process: asyncio.subprocess.Process, words: str) -> bool:
-    """Read its log until the words come; false if it ends without them."""
+async def heard(process: asyncio.subprocess.Process, words: str) -> dict[str, Any]:
+    """Read its log until a line has the words, and return it; empty if it ends without them."""
     assert process.stderr is not None
     async with asyncio.timeout(20):
         async for line in process.stderr:
             if words in line.decode():
-                return True
-    return False
+                told: dict[str, Any] = json.loads(line)
+                return told
+    return {}
 
 
 async def test_refuses_to_work_as_a_login_that_could_do_more(urls: Urls) -> None:
@@ -73,6 +78,25 @@ async def test_works_and_ends_when_asked(urls: Urls, temporal: Client) -> None:
     assert await heard(process, "working on task queue cks")
     process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), 10) == 0
+
+
+async def test_its_lines_name_the_operation_and_the_run(
+    urls: Urls, temporal: Client, founded: Founded, cloud_url: str
+) -> None:
+    process = await start(urls.app, temporal.service_client.config.target_host)
+    async with site(urls, temporal, founded, cloud_url) as ours:
+        operation = await ours.order()
+        await ours.cancel(operation)
+        await Temporal(temporal, "cks").start(launch_of(operation), again=True)
+        failed = await heard(process, "Completing activity as failed")
+        ended = await heard(process, "the operation is settled")
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), 10) == 0
+
+    run = {"workflow_id": operation.workflow_id, "run_id": failed["run_id"]}
+    whose = {"tenant_id": str(founded.tenant_id), "operation_id": str(operation.id)}
+    assert (run | whose | {"activity": "create_network", "attempt": "1"}).items() <= failed.items()
+    assert (run | {"workflow_type": "ProvisionCluster"}).items() <= ended.items()
 
 
 async def test_a_run_stays_on_the_build_that_began_it(

@@ -92,6 +92,7 @@ def connect(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
+        hide_parameters=True,  # an error's text is logged
     )
 
 

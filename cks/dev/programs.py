@@ -83,8 +83,9 @@ def worker(chosen: Surroundings, address: str, variables: dict[str, str]) -> Pro
 
 
 def environment(given: Mapping[str, str], chosen: Surroundings) -> dict[str, str]:
-    """Return our environment and what is given, with the pace of a developer's machine."""
+    """Return our environment and what is given, with a developer's pace and logs."""
     pace = {
+        "CKS_LOG_FORMAT": "console",
         "CKS_PACE": PACE,
         "CKS_POLL_SECONDS": "0.3",
         "CKS_SIMULATOR_SPEED": PACE,

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 from aiohttp import web
 
+from cks import logs, settings
 from cks.providers.simulated.cloud import Terms
 from cks.providers.simulated.server import application
 
@@ -53,6 +54,11 @@ def main(  # noqa: PLR0913
     *, host: str, port: int, data: Path, speed: float, seed: str, capacity: int, quota_nodes: int
 ) -> None:
     """Run the simulated cloud until it is told to end."""
+    try:
+        given = settings.load()
+    except settings.BadSettings as error:
+        raise click.ClickException(str(error)) from error
+    logs.configure(given.log_level, given.log_format)
     terms = Terms(seed, speed, capacity, quota_nodes)
     click.echo(f"The simulated cloud listens on http://{host}:{port}; its data is in {data}.")
     try:
