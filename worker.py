@@ -1,4 +1,4 @@
-"""One Temporal worker: builds the activities, registers the workflows.
+"""One Temporal worker: builds the activities, registers the workflows, keeps the schedules.
 
 The only place that knows every part.  It refuses to start as a login that could do more than
 its work needs, waits for servers that are away, and ends within seconds when asked to.
@@ -13,8 +13,19 @@ import time
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.client import Client
-from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleIntervalSpec,
+    ScheduleSpec,
+)
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    VersioningBehavior,
+    WorkerDeploymentVersion,
+)
 from temporalio.worker import (
     PollerBehaviorAutoscaling,
     Worker,
@@ -24,6 +35,7 @@ from temporalio.worker import (
 )
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.expiring import Expiring
 from activities.logged import Logged
 from activities.operations import Operations
 from activities.ownership import Ownership
@@ -31,16 +43,22 @@ from activities.provisioning import Provisioning
 from activities.steps import Pace, Steps
 from activities.sweeping import Sweeping
 from cks import logs, settings
-from cks.db.session import Database, WrongRole, check_role, is_away
-from cks.engine import Temporal
+from cks.db.session import Database, Dispatch, WrongRole, check_role, is_away
+from cks.domain.retention import ExpiryOrder
+from cks.engine import OPERATION_TYPE, EngineAway, Temporal, ensure_schedule
 from cks.logs import Format, Level
 from cks.providers.base import Provider
 from cks.providers.simulated.client import SimulatedCloud
 from cks.settings import Settings
+from workflows.expire_records import ExpireRecords
 from workflows.provision_cluster import ProvisionCluster
 from workflows.sweep_orphans import SweepOrphans
 
-WORKFLOWS = (ProvisionCluster, SweepOrphans)
+WORKFLOWS = (ProvisionCluster, SweepOrphans, ExpireRecords)
+RETENTION = "retention"
+EVERY_HOUR = ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(hours=1))])
+SCHEDULES_SECONDS = 60.0
+"""How often a worker sees to the schedules: Temporal's store may be lost."""
 log = logging.getLogger("cks.worker")
 
 
@@ -70,7 +88,9 @@ STRICT_SANDBOX = Sandbox(
 )
 
 
-def build_worker(client: Client, database: Database, provider: Provider, given: Settings) -> Worker:
+def build_worker(
+    client: Client, database: Database, dispatch: Dispatch, provider: Provider, given: Settings
+) -> Worker:
     """Wire a worker; the caller runs it and closes what it lent."""
     ownership = Ownership(database, Temporal(client, given.task_queue))
     operations = Operations(ownership)
@@ -78,6 +98,7 @@ def build_worker(client: Client, database: Database, provider: Provider, given: 
     steps = Steps(ownership, provider, pace)
     provisioning = Provisioning(steps, provider)
     sweeping = Sweeping(database, steps)
+    expiring = Expiring(database, dispatch, given.retention)
     return Worker(
         client,
         task_queue=given.task_queue,
@@ -94,6 +115,7 @@ def build_worker(client: Client, database: Database, provider: Provider, given: 
             provisioning.install_add_ons,
             provisioning.verify_cluster,
             sweeping.sweep_orphan,
+            expiring.expire_page,
         ],
         workflow_runner=STRICT_SANDBOX,
         interceptors=[Logged()],
@@ -126,9 +148,10 @@ async def serve(given: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     database = Database(given.app_database_url, given.pool_size)
+    dispatch = Dispatch(given.dispatch_database_url)
     provider = SimulatedCloud(given.simulator_url, given.provider_timeout_seconds)
     try:
-        work = asyncio.create_task(_work(database, provider, given))
+        work = asyncio.create_task(_work(database, dispatch, provider, given))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
         work.cancel()
@@ -136,15 +159,44 @@ async def serve(given: Settings) -> None:
             await work
     finally:
         await provider.close()
+        await dispatch.close()
         await database.close()
 
 
-async def _work(database: Database, provider: Provider, given: Settings) -> None:
+async def _work(
+    database: Database, dispatch: Dispatch, provider: Provider, given: Settings
+) -> None:
     await _until_answered(database)
     client = await _connected(given)
-    async with build_worker(client, database, provider, given):
+    async with build_worker(client, database, dispatch, provider, given):
         log.info("working on task queue %s", given.task_queue)
-        await asyncio.Event().wait()
+        await _keep_schedules(client, given.task_queue)
+
+
+async def _keep_schedules(client: Client, task_queue: str) -> None:
+    """See to it that the schedules are there, again and again, until cancelled."""
+    while True:
+        try:
+            await ensure_schedule(client, RETENTION, retention_schedule(task_queue))
+        except EngineAway:
+            log.warning("Temporal does not answer; its schedules are seen to later")
+        except Exception:
+            log.exception("seeing to the schedules failed")
+        await asyncio.sleep(SCHEDULES_SECONDS)
+
+
+def retention_schedule(task_queue: str) -> Schedule:
+    """Return the schedule that lets old records go; while one run lasts, no other is started."""
+    said = TypedSearchAttributes([SearchAttributePair(OPERATION_TYPE, "records.expire")])
+    run = ScheduleActionStartWorkflow(
+        ExpireRecords.run,
+        ExpiryOrder(),
+        id=RETENTION,
+        task_queue=task_queue,
+        typed_search_attributes=said,
+        static_summary="Delete what has been kept for long enough",
+    )
+    return Schedule(action=run, spec=EVERY_HOUR)
 
 
 async def _until_answered(database: Database) -> None:

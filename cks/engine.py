@@ -6,7 +6,8 @@ Starting is idempotent by the workflow's id, and waits for nobody: a server that
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
@@ -17,7 +18,13 @@ from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
     UnpauseWorkflowExecutionRequest,
 )
-from temporalio.client import Client
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleAlreadyRunningError,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
 from temporalio.common import (
     Priority,
     SearchAttributeKey,
@@ -194,6 +201,21 @@ class Temporal:
             return await _soon(self._client.service_client.check_health(timeout=CALL))
         except (EngineAway, RPCError):
             return False
+
+
+async def ensure_schedule(client: Client, schedule_id: str, wanted: Schedule) -> None:
+    """Bring a schedule about, or up to date; one that an operator paused stays paused.
+
+    Raise ``EngineAway``.  Asking twice, or two at once, makes one.
+    """
+    with suppress(ScheduleAlreadyRunningError):
+        await _soon(client.create_schedule(schedule_id, wanted, rpc_timeout=CALL))
+        return
+
+    def update(there: ScheduleUpdateInput) -> ScheduleUpdate:
+        return ScheduleUpdate(replace(wanted, state=there.description.schedule.state))
+
+    await _soon(client.get_schedule_handle(schedule_id).update(update, rpc_timeout=CALL))
 
 
 AWAY = (

@@ -6,6 +6,7 @@ real variable always wins over it.  API and worker never read that file: it name
 
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cks.domain.deadlines import Allowance
+from cks.domain.retention import Retention
 from cks.logs import Format, Level
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -65,6 +67,13 @@ class Settings(BaseSettings):
     pace: float = Field(default=1.0, gt=0)
     """How many times faster than planned the provider is; for estimates and deadlines."""
 
+    keep_events_days: float = Field(default=90.0, gt=0)
+    """How long what an operation told on its way is kept after its end; its end is always kept."""
+    keep_keys_hours: float = Field(default=48.0, ge=24)
+    """How long a request's Idempotency-Key is kept; clients rely on a day."""
+    keep_sessions_days: float = Field(default=30.0, gt=0)
+    """How long a session is kept that was revoked or has expired."""
+
     log_level: Level = Level.INFO
     """What is less grave is not logged."""
     log_format: Format = Format.JSON
@@ -73,6 +82,14 @@ class Settings(BaseSettings):
     @property
     def allowance(self) -> Allowance:
         return Allowance(self.pace, self.undo_seconds)
+
+    @property
+    def retention(self) -> Retention:
+        return Retention(
+            events=timedelta(days=self.keep_events_days),
+            keys=timedelta(hours=self.keep_keys_hours),
+            sessions=timedelta(days=self.keep_sessions_days),
+        )
 
 
 def load(*, development: bool = False) -> Settings:

@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from cks.db.models.operations import IS_ORPHAN, Operation, OperationStep
+from cks.db.models.tenants import Tenant
 from cks.domain.operations import LIVE, TERMINAL, OperationRef
 from cks.domain.tokens import TokenClaim
 
@@ -275,6 +276,12 @@ class Dispatch:
         orphans = sa.select(OperationStep.operation_id).where(IS_ORPHAN).scalar_subquery()
         left = Operation.id == sa.any_(sa.func.array(orphans))
         return await self._find(left, types=types, limit=limit, order=sa.func.random())
+
+    async def find_tenants(self, after: UUID, limit: int) -> Sequence[UUID]:
+        """Return the ids of tenants that follow ``after``, in order."""
+        query = sa.select(Tenant.id).where(Tenant.id > after).order_by(Tenant.id).limit(limit)
+        async with self.engine.connect() as connection:
+            return (await connection.scalars(query)).all()
 
     @asynccontextmanager
     async def alone(self, key: int) -> AsyncIterator[bool]:

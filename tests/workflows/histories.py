@@ -11,18 +11,20 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from temporalio.client import Client, WorkflowHistory
 
 from api.sweeps import sweep_id
 from cks.db import tenants
 from cks.db.states import OperationState
-from cks.db.tenants import NewTenant
+from cks.db.tenants import Founded, NewTenant
+from cks.domain.retention import ExpiryOrder
 from cks.providers.simulated.wire import Call, FaultKind
 from tests.conftest import Urls, migrated, running_temporal
 from tests.providers.simulator import simulator
-from tests.workflows.site import Site, pool, site
+from tests.workflows.site import Site, crew, pool, site
+from workflows.expire_records import ExpireRecords
 
 FOLDER = Path(__file__).parent / "histories"
 
@@ -65,6 +67,19 @@ async def swept(ours: Site) -> OperationState:
     return operation
 
 
+async def expiry_history(urls: Urls, temporal: Client, *, first: bool) -> WorkflowHistory:
+    """Return the history of the first run of two, or of the last."""
+    async with crew(urls, temporal, "http://127.0.0.1:1") as hands:
+        founded = await found(urls)
+        order = ExpiryOrder(UUID(int=founded.tenant_id.int - 1), tenants=1)
+        handle = await temporal.start_workflow(
+            ExpireRecords.run, order, id=uuid4().hex, task_queue=hands.given.task_queue
+        )
+        await handle.result()
+        run_id = handle.first_execution_run_id if first else None
+        return await temporal.get_workflow_handle(handle.id, run_id=run_id).fetch_history()
+
+
 Way = Callable[[Site], Awaitable[OperationState]]
 PROVISION: tuple[Way, ...] = (completed, failed, cancelled, left_behind)
 
@@ -76,12 +91,15 @@ def scrubbed(value: Any) -> Any:
     return [scrubbed(one) for one in value] if isinstance(value, list) else value
 
 
+async def found(urls: Urls) -> Founded:
+    return await tenants.create_tenant(urls.owner, NewTenant("acme", f"{uuid4()}@acme.test"))
+
+
 async def record(urls: Urls, temporal: Client, way: Way) -> WorkflowHistory:
     """Go a way, and return the history of the run that it was about."""
-    founded = await tenants.create_tenant(urls.owner, NewTenant("acme", f"{uuid4()}@acme.test"))
     async with (
         simulator(speed=2000) as cloud_url,
-        site(urls, temporal, founded, cloud_url, undo_seconds=8) as ours,
+        site(urls, temporal, await found(urls), cloud_url, undo_seconds=8) as ours,
     ):
         operation = await way(ours)
         sweep = temporal.get_workflow_handle(sweep_id(operation.id))
@@ -102,6 +120,10 @@ async def main() -> None:
         for path, way in paths.items():
             if not path.exists():
                 keep(path, await record(urls, temporal, way))
+        for name, first in (("went_on", True), ("expired", False)):
+            path = FOLDER / f"expire_records.{name}.json"
+            if not path.exists():
+                keep(path, await expiry_history(urls, temporal, first=first))
 
 
 if __name__ == "__main__":

@@ -208,13 +208,14 @@ async def crew(
 ) -> AsyncIterator[Crew]:
     """Put a worker to work; ``disturbed`` may wrap what it asks of the cloud."""
     given = Settings(**{"task_queue": uuid4().hex, "poll_seconds": 0.02, **IMPATIENT, **settings})
-    database = Database(urls.app, given.pool_size)
+    database, dispatch = Database(urls.app, given.pool_size), Dispatch(urls.dispatch)
     cloud = SimulatedCloud(cloud_url, given.provider_timeout_seconds)
     try:
-        async with build_worker(temporal, database, disturbed(cloud), given):
+        async with build_worker(temporal, database, dispatch, disturbed(cloud), given):
             yield Crew(given, database)
     finally:
         await cloud.close()
+        await dispatch.close()
         await database.close()
 
 

@@ -180,6 +180,12 @@ class OperationEvent(Base):
     __table_args__ = (
         within("operations", "operation_id"),
         sa.Index("operation_events_in_order", "tenant_id", "xid", "id"),
+        sa.Index(
+            "operation_events_on_the_way",
+            "tenant_id",
+            "at",
+            postgresql_where=sa.text("event->>'done' = 'false'"),
+        ),
     )
 
     id: Mapped[Big] = mapped_column(sa.Identity(always=True))
@@ -214,7 +220,7 @@ class IdempotencyKey(Base):
     """
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = (sa.Index(None, "created_at"),)
+    __table_args__ = (sa.Index("idempotency_keys_by_age", "tenant_id", "created_at"),)
 
     tenant_id: Mapped[UUID] = mapped_column(
         sa.ForeignKey("tenants.id", ondelete="RESTRICT"), primary_key=True
