@@ -30,11 +30,13 @@ bench: $(INSTALLED) ## Measure what is done most against floors (docs/performanc
 histories: $(INSTALLED) ## Record histories of each workflow for the replay tests
 	@$(BIN)/python -m tests.workflows.histories
 
-check: $(INSTALLED) ## Lint, types, and who may import whom
+check: $(INSTALLED) ## Lint, types, who may import whom, and the production files
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/hadolint Dockerfile
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 
 format: $(INSTALLED) ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix-only --quiet
@@ -44,6 +46,7 @@ lock: $(INSTALLED) ## Write the hashed requirements anew (UPGRADE=--upgrade take
 	@$(COMPILE) pyproject.toml -o requirements/runtime.txt
 	@$(COMPILE) pyproject.toml --extra dev -o requirements/dev.txt
 	@echo uv | $(COMPILE) - -o requirements/uv.txt
+	@echo 'setuptools>=77' | $(COMPILE) - -o requirements/build.txt
 
 clean: ## Remove the virtual environment and all caches; .dev and its data stay
 	@rm -rf .venv .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -7,6 +7,7 @@ its work needs, waits for servers that are away, and ends within seconds when as
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 import time
@@ -26,6 +27,7 @@ from temporalio.common import (
     VersioningBehavior,
     WorkerDeploymentVersion,
 )
+from temporalio.envconfig import ClientConnectConfig
 from temporalio.worker import (
     PollerBehaviorAutoscaling,
     Worker,
@@ -42,7 +44,7 @@ from activities.ownership import Ownership
 from activities.provisioning import Provisioning
 from activities.steps import Pace, Steps
 from activities.sweeping import Sweeping
-from cks import logs, settings
+from cks import frontend, logs, settings
 from cks.db.session import Database, Dispatch, WrongRole, check_role, is_away
 from cks.domain.retention import ExpiryOrder
 from cks.engine import OPERATION_TYPE, EngineAway, Temporal, ensure_schedule
@@ -142,16 +144,16 @@ def _deployment(build_id: str) -> WorkerDeploymentConfig | None:
     )
 
 
-async def serve(given: Settings) -> None:
+async def serve(given: Settings, profile: ClientConnectConfig) -> None:
     """Work until SIGINT or SIGTERM."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    database = Database(given.app_database_url, given.pool_size)
-    dispatch = Dispatch(given.dispatch_database_url)
+    database = Database(given.app_database_url, given.pool_size, pooled=given.pooled)
+    dispatch = Dispatch(given.dispatch_database_url, pooled=given.pooled)
     provider = SimulatedCloud(given.simulator_url, given.provider_timeout_seconds)
     try:
-        work = asyncio.create_task(_work(database, dispatch, provider, given))
+        work = asyncio.create_task(_work(profile, database, dispatch, provider, given))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait((work, stopped), return_when=asyncio.FIRST_COMPLETED)
         work.cancel()
@@ -164,10 +166,14 @@ async def serve(given: Settings) -> None:
 
 
 async def _work(
-    database: Database, dispatch: Dispatch, provider: Provider, given: Settings
+    profile: ClientConnectConfig,
+    database: Database,
+    dispatch: Dispatch,
+    provider: Provider,
+    given: Settings,
 ) -> None:
     await _until_answered(database)
-    client = await _connected(given)
+    client = await _connected(profile)
     async with build_worker(client, database, dispatch, provider, given):
         log.info("working on task queue %s", given.task_queue)
         await _keep_schedules(client, given.task_queue)
@@ -212,11 +218,11 @@ async def _until_answered(database: Database) -> None:
             return
 
 
-async def _connected(given: Settings) -> Client:
+async def _connected(profile: ClientConnectConfig) -> Client:
     """Return a connected client, however long the server stays away."""
     while True:
         try:
-            return await Client.connect(given.temporal_address, namespace=given.temporal_namespace)
+            return await Client.connect(**profile)
         except RuntimeError as error:
             log.warning("Temporal does not answer: %s", error)
             await asyncio.sleep(1)
@@ -227,7 +233,7 @@ def main() -> int:
     try:
         given = settings.load()
         logs.configure(given.log_level, given.log_format)
-        asyncio.run(serve(given))
+        asyncio.run(serve(given, frontend.read(os.environ)))
     except (WrongRole, ValueError) as error:
         log.error("%s", error)  # noqa: TRY400  (an answer, not a bug: no trace)
         return 1

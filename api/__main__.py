@@ -6,6 +6,7 @@ without Temporal, and without a database it answers 503 until there is one.
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
@@ -13,6 +14,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
+from temporalio.envconfig import ClientConnectConfig
 
 from api.announcements import Announcements
 from api.app import build_app
@@ -22,7 +24,7 @@ from api.offers import Offers
 from api.ops import Vitals, build_ops
 from api.reconcile import Reconciler
 from api.relay import Relay
-from cks import logs, settings
+from cks import frontend, logs, settings
 from cks.db.session import Database, Dispatch, WrongRole, check_role, is_away
 from cks.engine import Temporal, connect
 from cks.logs import Format, Level
@@ -33,24 +35,24 @@ log = logging.getLogger("cks.api")
 GRACE_SECONDS = 2.0
 
 
-async def serve(given: Settings) -> None:
+async def serve(given: Settings, profile: ClientConnectConfig) -> None:
     """Serve until SIGINT or SIGTERM."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running(given):
+    async with running(given, profile):
         await stop.wait()
 
 
 @asynccontextmanager
-async def running(given: Settings) -> AsyncIterator[None]:
+async def running(given: Settings, profile: ClientConnectConfig) -> AsyncIterator[None]:
     """Run both ports and all loops for as long as the block lasts."""
-    database = Database(given.app_database_url, given.pool_size)
-    dispatch = Dispatch(given.dispatch_database_url)
-    client = await connect(given.temporal_address, given.temporal_namespace)
+    database = Database(given.app_database_url, given.pool_size, pooled=given.pooled)
+    dispatch = Dispatch(given.dispatch_database_url, pooled=given.pooled)
+    client = await connect(profile)
     temporal = Temporal(client, given.task_queue)
     relay = Relay(database, dispatch, temporal)
-    announcements = Announcements(given.app_database_url)
+    announcements = Announcements(given.listen_database_url or given.app_database_url)
     around = Surroundings(given, database, Offers(), relay, announcements)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
@@ -109,7 +111,7 @@ def main() -> int:
     try:
         given = settings.load()
         logs.configure(given.log_level, given.log_format)
-        asyncio.run(serve(given))
+        asyncio.run(serve(given, frontend.read(os.environ)))
     except (WrongRole, ValueError, OSError) as error:
         log.error("%s", error)  # noqa: TRY400  (an answer, not a bug: no trace)
         return 1

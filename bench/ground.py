@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+from temporalio.envconfig import ClientConnectConfig
 from temporalio.service import RPCError
 
 from cks.db import migrate
@@ -91,7 +92,8 @@ async def temporal() -> AsyncIterator[str]:
         store = Path(folder) / "temporal.db"
         with _running(engine.command(engine.find(), store, port, ui_port, NAMESPACE)):
             address = f"127.0.0.1:{port}"
-            await _until(lambda: engine.bootstrap(address, NAMESPACE))
+            profile = ClientConnectConfig(target_host=address, namespace=NAMESPACE)
+            await _until(lambda: engine.bootstrap(profile))
             yield address
 
 

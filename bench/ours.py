@@ -22,7 +22,7 @@ async def build() -> web.Application:
     given = settings.load()
     database = Database(given.app_database_url, given.pool_size)
     dispatch = Dispatch(given.dispatch_database_url)
-    temporal = Temporal(await connect("127.0.0.1:1", "cks"), "cks")
+    temporal = Temporal(await connect({"target_host": "127.0.0.1:1"}), "cks")
     announcements = Announcements(given.app_database_url)
     relay = Relay(database, dispatch, temporal)
     return build_app(Surroundings(given, database, Offers(), relay, announcements))

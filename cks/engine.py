@@ -33,6 +33,7 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
+from temporalio.envconfig import ClientConnectConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
@@ -99,11 +100,10 @@ class Engine(Protocol):
     async def latest_run(self, workflow_id: str) -> Run | None: ...
 
 
-async def connect(address: str, namespace: str) -> Client:
+async def connect(profile: ClientConnectConfig) -> Client:
     """Return a client that connects when it is first used, and gives up soon."""
     return await Client.connect(
-        address,
-        namespace=namespace,
+        **profile,
         lazy=True,
         retry_config=RetryConfig(max_retries=2, max_elapsed_time_millis=500),
     )

@@ -8,9 +8,10 @@ import os
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, ValidationError
+from dotenv import dotenv_values
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cks.domain.deadlines import Allowance
@@ -37,19 +38,16 @@ class Settings(BaseSettings):
     """For what finds work across tenants: ``cks_dispatch``."""
     pool_size: int = Field(default=20, ge=1)
     """Connections per process to PostgreSQL, at most."""
+    database_pooling: Literal["session", "transaction"] = "session"
+    """For how long what stands between us and PostgreSQL, if anything does, lends a server."""
+    listen_database_url: str = ""
+    """As ``cks_app``, for what LISTENs: around a pooler.  Empty: ``app_database_url``."""
 
     api_url: str = "http://127.0.0.1:8080"
     api_host: str = "127.0.0.1"
     api_port: Port = 8080
     ops_port: Port = 8081
 
-    temporal_address: str = Field(
-        default="127.0.0.1:7233",
-        validation_alias=AliasChoices("TEMPORAL_ADDRESS", "temporal_address"),
-    )
-    temporal_namespace: str = Field(
-        default="cks", validation_alias=AliasChoices("TEMPORAL_NAMESPACE", "temporal_namespace")
-    )
     task_queue: str = "cks"
     build_id: str = ""
     """The worker's build, such as the git sha: a run then stays on the build that began it."""
@@ -80,6 +78,10 @@ class Settings(BaseSettings):
     """A JSON object a line, or lines for a person's eyes."""
 
     @property
+    def pooled(self) -> bool:
+        return self.database_pooling == "transaction"
+
+    @property
     def allowance(self) -> Allowance:
         return Allowance(self.pace, self.undo_seconds)
 
@@ -101,6 +103,12 @@ def load(*, development: bool = False) -> Settings:
         return Settings(_env_file=_written() if development else None)
     except ValidationError as error:
         raise BadSettings(explain(error)) from error
+
+
+def variables() -> dict[str, str]:
+    """Return the environment; what ``make dev`` wrote fills what is not set in it."""
+    written = {k: v for k, v in dotenv_values(_written()).items() if v is not None}
+    return written | dict(os.environ)
 
 
 def explain(error: ValidationError) -> str:

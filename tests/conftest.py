@@ -35,9 +35,9 @@ class Urls:
 
 
 @asynccontextmanager
-async def migrated() -> AsyncIterator[Urls]:
-    """Run a PostgreSQL with the newest schema in it."""
-    with postgres() as server:
+async def migrated(prefer: Path | None = None) -> AsyncIterator[Urls]:
+    """Run a PostgreSQL with the newest schema in it; ``prefer`` names a folder of binaries."""
+    with postgres(prefer) as server:
         urls = Urls(
             *(server.url(PASSWORD, role) for role in ("postgres", "cks_app", "cks_dispatch"))
         )

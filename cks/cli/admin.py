@@ -2,8 +2,11 @@
 
 import click
 
+from cks import settings
 from cks.cli.answers import database_url, run, show
 from cks.db import migrate, tenants
+from cks.db.logins import let_in, passwords_of
+from cks.settings import Settings
 
 
 def register(group: click.Group) -> None:
@@ -13,10 +16,24 @@ def register(group: click.Group) -> None:
 
 
 @click.command("migrate")
-def migrate_() -> None:
-    """Bring the database to the newest schema."""
-    run(migrate.upgrade(database_url()))
+@click.option("--logins", is_flag=True, help="Give both logins the passwords of their URLs, too.")
+def migrate_(*, logins: bool) -> None:
+    """Bring the database to the newest schema.
+
+    With --logins, cks_app and cks_dispatch get the passwords that CKS_APP_DATABASE_URL and
+    CKS_DISPATCH_DATABASE_URL have.
+    """
+    given = settings.load(development=True)
+    run(migrate.upgrade(given.database_url))
     click.echo(f"The schema is at {migrate.head()}.")
+    if logins:
+        run(_let_in(given))
+
+
+async def _let_in(given: Settings) -> None:
+    passwords = passwords_of(given.app_database_url, given.dispatch_database_url)
+    await let_in(given.database_url, passwords)
+    click.echo(f"These may log in: {', '.join(passwords) or 'nobody, since no URL is set'}.")
 
 
 @click.group()

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from cks.cli import admin, offering, operations, simulator, tenants
+from cks.cli import admin, offering, operations, simulator, temporal, tenants
 
 
 @click.group()
@@ -15,10 +15,10 @@ def cks() -> None:
 
 @cks.group("admin")
 def operators() -> None:
-    """What an operator does: tenants, users, prices, operations, the schema, the cloud."""
+    """What an operator does: tenants, users, prices, operations, the servers, the cloud."""
 
 
-for area in (admin, tenants, offering, operations, simulator):
+for area in (admin, tenants, offering, operations, temporal, simulator):
     area.register(operators)
 
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import (
@@ -46,6 +47,9 @@ IDLE = "idle_in_transaction_session_timeout"
 IDLE_SECONDS = 10
 ASKERS = 8
 """Connections per process for questions of one statement, at most."""
+ADAPTED: Any = AsyncAdapt_asyncpg_dbapi(asyncpg)  # type: ignore[no-untyped-call]
+UNNAMED = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
+"""How SQLAlchemy prepares statements that are forgotten at once."""
 DRIVER = "driver"
 ALONE_SECONDS = 60
 """How long who reconciles alone may take for a pass, or hang, before another one may."""
@@ -62,6 +66,7 @@ def connect(
     statement_seconds: float | None = STATEMENT_SECONDS,
     weak: bool = False,
     idle_seconds: int = 0,
+    pooled: bool = False,
 ) -> AsyncEngine:
     """Return an engine for a URL in libpq's form; its connections give up instead of hanging.
 
@@ -70,14 +75,19 @@ def connect(
     for one that could do more than the service's work needs, whenever the server came.
     ``idle_seconds``: after so long without a word in the middle of a transaction the server ends
     it, so that a process that hangs holds no lock for long; 0 for never.
+    ``pooled``: a pooler lends the server for a transaction at a time, so that no statement is
+    kept and no setting made at the beginning (docs/production.md).
     """
+    idle = idle_seconds and not pooled
+    kept = {"statement_cache_size": 0} if pooled else {}
 
     async def open_one() -> asyncpg.Connection:
         connection = await asyncpg.connect(
             url,
             timeout=CONNECT_SECONDS,
             command_timeout=statement_seconds,
-            server_settings={IDLE: f"{idle_seconds}s"} if idle_seconds else None,
+            server_settings={IDLE: f"{idle_seconds}s"} if idle else None,
+            **kept,
         )
         try:
             if weak:
@@ -87,9 +97,10 @@ def connect(
             raise
         return connection
 
+    unnamed = UNNAMED if pooled else {}
     return create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=open_one,
+        creator=lambda: ADAPTED.connect(async_creator_fn=open_one, **unnamed),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_SECONDS,
@@ -113,10 +124,11 @@ def driver(session: AsyncSession) -> asyncpg.Connection:
 class Database:
     """Acts, as ``cks_app``."""
 
-    def __init__(self, url: str, pool_size: int = 20) -> None:
-        self.engine = connect(url, pool_size, weak=True, idle_seconds=IDLE_SECONDS)
+    def __init__(self, url: str, pool_size: int = 20, *, pooled: bool = False) -> None:
+        self.engine = connect(url, pool_size, weak=True, idle_seconds=IDLE_SECONDS, pooled=pooled)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._url = url
+        self._pooled = pooled
         self._askers: asyncpg.Pool | None = None
 
     @asynccontextmanager
@@ -177,8 +189,13 @@ class Database:
                 reset=_nothing_to_reset,
                 timeout=CONNECT_SECONDS,
                 command_timeout=STATEMENT_SECONDS,
+                **({"statement_cache_size": 0} if self._pooled else {}),
             )
-        return await (await self._askers).fetchrow(question, *told, timeout=STATEMENT_SECONDS)
+        if not self._pooled:
+            return await (await self._askers).fetchrow(question, *told, timeout=STATEMENT_SECONDS)
+        # A pooler may take the server away between a statement's preparation and its execution.
+        async with (await self._askers).acquire() as connection, connection.transaction():
+            return await connection.fetchrow(question, *told)
 
     async def schema_revision(self) -> str:
         """Return the revision that the database is at."""
@@ -209,8 +226,10 @@ class Found:
 class Dispatch:
     """Finds, as ``cks_dispatch``: what waits, in every tenant, and nothing more."""
 
-    def __init__(self, url: str) -> None:
-        self.engine = connect(url, DISPATCH_CONNECTIONS, weak=True, idle_seconds=ALONE_SECONDS)
+    def __init__(self, url: str, *, pooled: bool = False) -> None:
+        self.engine = connect(
+            url, DISPATCH_CONNECTIONS, weak=True, idle_seconds=ALONE_SECONDS, pooled=pooled
+        )
 
     async def find_undelivered(self, types: Collection[str], limit: int) -> Sequence[Found]:
         """Find runnable operations that no run was started for, the oldest first."""
@@ -342,7 +361,8 @@ SELECT current_user AS role,
 
 
 async def _refuse_power(connection: asyncpg.Connection) -> None:
-    found = await connection.fetchrow(POWERS)
+    async with connection.transaction():
+        found = await connection.fetchrow(POWERS)
     powers = {
         "a superuser": found["super"],
         "exempt from row security": found["bypasses"],

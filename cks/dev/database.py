@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import asyncpg
-
+from cks.db.logins import let_in
 from cks.db.migrate import upgrade
 from cks.db.owner import NotDone
 from cks.dev.folder import Folder
@@ -32,23 +31,13 @@ async def prepare(owner: str, chosen: Surroundings, folder: Folder) -> Urls:
         return Urls(owner, chosen.app_database_url, chosen.dispatch_database_url)
     passwords = {role: folder.password(role) for role in (APP, DISPATCH)}
     try:
-        await _set_passwords(owner, passwords)
-    except asyncpg.InsufficientPrivilegeError as error:
+        await let_in(owner, passwords)
+    except NotDone as error:
         raise Trouble(
             f"The login of CKS_DATABASE_URL may not set the passwords of {APP} and {DISPATCH}:"
             " set CKS_APP_DATABASE_URL and CKS_DISPATCH_DATABASE_URL too."
         ) from error
     return Urls(owner, *(_login(owner, role, word) for role, word in passwords.items()))
-
-
-async def _set_passwords(owner: str, passwords: dict[str, str]) -> None:
-    connection = await asyncpg.connect(owner, timeout=10)
-    try:
-        for role, password in passwords.items():
-            # No parameters in ALTER ROLE; ours are hexadecimal.
-            await connection.execute(f"ALTER ROLE {role} LOGIN PASSWORD '{password}'")
-    finally:
-        await connection.close()
 
 
 def _login(url: str, role: str, password: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import aiohttp
 import asyncpg
+from temporalio.envconfig import ClientConnectConfig
 
 from cks.dev import temporal
 from cks.dev.postgres import Postgres
@@ -39,7 +40,7 @@ def database(server: Postgres, password: str) -> Program:
     )
 
 
-def engine(chosen: Surroundings, address: str, data: Path) -> Program:
+def engine(chosen: Surroundings, profile: ClientConnectConfig, data: Path) -> Program:
     """Run Temporal; at each of its starts it gets what we need, also in a store that is new."""
     words = temporal.command(
         temporal.find(),
@@ -51,7 +52,7 @@ def engine(chosen: Surroundings, address: str, data: Path) -> Program:
     return Program(
         "temporal",
         tuple(words),
-        ready=lambda _: temporal.bootstrap(address, chosen.temporal_namespace),
+        ready=lambda _: temporal.bootstrap(profile),
         rank=NEIGHBOURS,
         grace=3.0,
     )
@@ -72,11 +73,11 @@ def api(chosen: Surroundings, variables: dict[str, str]) -> Program:
     return Program("api", command, lambda _: check_http(url), variables, rank=OURS, grace=7.0)
 
 
-def worker(chosen: Surroundings, address: str, variables: dict[str, str]) -> Program:
-    namespace, queue = chosen.temporal_namespace, variables.get("CKS_TASK_QUEUE", "cks")
+def worker(profile: ClientConnectConfig, variables: dict[str, str]) -> Program:
+    queue = variables.get("CKS_TASK_QUEUE", "cks")
 
     async def ready(since: datetime) -> None:
-        await temporal.check_worker(address, namespace, queue, since)
+        await temporal.check_worker(profile, queue, since)
 
     command = (sys.executable, "-m", "worker")
     return Program("worker", command, ready, variables, rank=OURS, grace=7.0)
@@ -98,7 +99,10 @@ def environment(given: Mapping[str, str], chosen: Surroundings) -> dict[str, str
         "CKS_SIMULATOR_PORT": str(chosen.simulator_port),
         "PYTHONUNBUFFERED": "1",
     }
-    whole = pace | dict(os.environ) | dict(given) | fixed
+    inherited = dict(os.environ)
+    if not chosen.temporal_address:  # our own server knows no TLS, and no key
+        inherited = {k: v for k, v in inherited.items() if not k.startswith("TEMPORAL_")}
+    whole = pace | inherited | dict(given) | fixed
     whole.pop("CKS_DATABASE_URL", None)
     return whole
 

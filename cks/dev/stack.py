@@ -33,7 +33,7 @@ class Stack:
         self._folder = folder
         self._supervisor = supervisor
         self._tell = tell
-        self._temporal = chosen.temporal_address or f"127.0.0.1:{chosen.temporal_port}"
+        self._temporal = chosen.profile()
 
     async def bring_up(self) -> None:
         async with asyncio.TaskGroup() as first:
@@ -44,7 +44,7 @@ class Stack:
         exports = self._exports(database.result())
         environment = programs.environment(exports, self._chosen)
         async with asyncio.TaskGroup() as second:
-            worker = programs.worker(self._chosen, self._temporal, environment)
+            worker = programs.worker(self._temporal, environment)
             second.create_task(self._supervisor.start(worker))
             await self._supervisor.start(programs.api(self._chosen, environment))
             people = await demo.people(
@@ -67,7 +67,7 @@ class Stack:
 
     async def _bring_up_temporal(self) -> None:
         if self._chosen.temporal_address:
-            await temporal.bootstrap(self._temporal, self._chosen.temporal_namespace)
+            await temporal.bootstrap(self._temporal)
         else:
             server = programs.engine(self._chosen, self._temporal, self._folder.path)
             await self._supervisor.start(server)
@@ -83,8 +83,8 @@ class Stack:
             "CKS_DATABASE_URL": urls.owner,
             "CKS_APP_DATABASE_URL": urls.app,
             "CKS_DISPATCH_DATABASE_URL": urls.dispatch,
-            "TEMPORAL_ADDRESS": self._temporal,
-            "TEMPORAL_NAMESPACE": chosen.temporal_namespace,
+            "TEMPORAL_ADDRESS": self._temporal["target_host"],
+            "TEMPORAL_NAMESPACE": self._temporal["namespace"],
             "TEMPORAL_UI_URL": ui,
         }
 

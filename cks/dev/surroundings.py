@@ -13,8 +13,9 @@ from pathlib import Path
 
 from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from temporalio.envconfig import ClientConnectConfig
 
-from cks import settings
+from cks import frontend, settings
 from cks.settings import BadSettings, Port
 
 MARKER = "CKS_DEV_FOLDER"
@@ -52,6 +53,13 @@ class Surroundings(BaseSettings):
     simulator_speed: float = Field(default=1.0, gt=0)
     simulator_capacity: int = Field(default=0, ge=0)
     simulator_quota_nodes: int = Field(default=0, ge=0)
+
+    def profile(self) -> ClientConnectConfig:
+        """Return how Temporal is reached: the server that was chosen, or the one that we start."""
+        if self.temporal_address:
+            return frontend.read(os.environ)
+        own = f"127.0.0.1:{self.temporal_port}"
+        return ClientConnectConfig(target_host=own, namespace=self.temporal_namespace)
 
     def ports(self) -> dict[str, int]:
         """Return the ports that will be ours to listen on, by their variables."""
@@ -104,6 +112,7 @@ def read() -> Surroundings:
     try:
         chosen = Surroundings()
         settings.load()
+        chosen.profile()
     except ValidationError as error:
         raise Trouble(settings.explain(error)) from error
     except BadSettings as error:

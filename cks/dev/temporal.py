@@ -8,29 +8,15 @@ named here (metrics, HTTP, membership) are chosen free by the server itself.
 
 import shutil
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
-from google.protobuf.duration_pb2 import Duration
-from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
-from temporalio.api.namespace.v1 import NamespaceConfig
-from temporalio.api.operatorservice.v1 import (
-    AddSearchAttributesRequest,
-    ListSearchAttributesRequest,
-)
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import (
-    DescribeTaskQueueRequest,
-    RegisterNamespaceRequest,
-    UpdateNamespaceRequest,
-)
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.envconfig import ClientConnectConfig
 
+from cks import frontend
 from cks.dev.surroundings import Trouble
 
-RETENTION = timedelta(hours=720)
-SEARCH_ATTRIBUTES = ("CksTenantId", "CksClusterId", "CksOperationId", "CksOperationType")
 PRAGMAS = ("journal_mode=wal", "synchronous=1")
 DYNAMIC_CONFIG = (
     "matching.enableFairness=true",
@@ -68,61 +54,19 @@ def command(program: Path, database: Path, port: int, ui_port: int, namespace: s
     ]  # fmt: skip
 
 
-async def bootstrap(address: str, namespace: str) -> None:
-    """Bring the namespace, its retention and our search attributes about; safe to repeat."""
+async def bootstrap(profile: ClientConnectConfig) -> None:
+    """Bring about what a namespace must know; safe to repeat."""
     try:
-        client = await Client.connect(address, namespace=namespace)
+        client = await Client.connect(**profile)
     except RuntimeError as error:
+        address = profile["target_host"]
         raise Trouble(f"Temporal at {address} (TEMPORAL_ADDRESS) does not answer.") from error
-    await _ensure_namespace(client)
-    await _ensure_search_attributes(client)
+    await frontend.prepare(client)
 
 
-async def check_worker(address: str, namespace: str, task_queue: str, since: datetime) -> None:
+async def check_worker(profile: ClientConnectConfig, task_queue: str, since: datetime) -> None:
     """Raise ``Trouble`` unless a worker has asked the task queue for work after ``since``."""
-    client = await Client.connect(address, namespace=namespace)
-    described = await client.workflow_service.describe_task_queue(
-        DescribeTaskQueueRequest(
-            namespace=namespace,
-            task_queue=TaskQueue(name=task_queue),
-            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-        )
-    )
-    seen = (poller.last_access_time.ToDatetime(UTC) for poller in described.pollers)
-    if not any(moment >= since for moment in seen):
+    client = await Client.connect(**profile)
+    seen = await frontend.pollers(client, task_queue)
+    if not any(poller.last_access_at >= since for poller in seen):
         raise Trouble(f"no worker asks the task queue {task_queue} for work")
-
-
-async def _ensure_namespace(client: Client) -> None:
-    retention = Duration()
-    retention.FromTimedelta(RETENTION)
-    try:
-        await client.workflow_service.update_namespace(
-            UpdateNamespaceRequest(
-                namespace=client.namespace,
-                config=NamespaceConfig(workflow_execution_retention_ttl=retention),
-            )
-        )
-    except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:
-            raise
-        await client.workflow_service.register_namespace(
-            RegisterNamespaceRequest(
-                namespace=client.namespace, workflow_execution_retention_period=retention
-            )
-        )
-
-
-async def _ensure_search_attributes(client: Client) -> None:
-    known = await client.operator_service.list_search_attributes(
-        ListSearchAttributesRequest(namespace=client.namespace)
-    )
-    missing = set(SEARCH_ATTRIBUTES) - set(known.custom_attributes)
-    if missing:
-        keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
-        await client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(
-                namespace=client.namespace,
-                search_attributes=dict.fromkeys(sorted(missing), keyword),
-            )
-        )

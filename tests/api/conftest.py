@@ -57,7 +57,7 @@ async def _heard(owner: AsyncEngine) -> bool:
 
 
 async def surroundings(database: Database, dispatch: Dispatch, url: str) -> Surroundings:
-    temporal = engine.Temporal(await engine.connect("127.0.0.1:1", "cks"), "cks")
+    temporal = engine.Temporal(await engine.connect({"target_host": "127.0.0.1:1"}), "cks")
     relay = Relay(database, dispatch, temporal)
     return Surroundings(Settings(), database, Offers(), relay, Announcements(url))
 

@@ -42,7 +42,7 @@ async def vitals(database: Database, dispatch: Dispatch, temporal: TemporalClien
 
 
 async def away() -> Temporal:
-    return Temporal(await engine.connect("127.0.0.1:1", "cks"), "cks")
+    return Temporal(await engine.connect({"target_host": "127.0.0.1:1"}), "cks")
 
 
 async def test_it_is_ready_when_all_is_well(vitals: Vitals) -> None:

@@ -7,6 +7,7 @@ import tarfile
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
@@ -290,3 +291,25 @@ async def test_a_catalogue_is_imported_from_a_file(urls: Urls, tmp_path: Path) -
     ran = await cks_admin(urls.owner, "catalogue", "import", str(file))
     assert ran.exit_code == 1
     assert "minors/0/released: Field required" in ran.stderr
+
+
+async def test_both_logins_get_the_passwords_of_their_urls(urls: Urls) -> None:
+    odd = urls.app.replace("tests@", "it's%20%24%25%3A%40@")
+    told = {"CKS_DATABASE_URL": urls.owner, "CKS_DISPATCH_DATABASE_URL": urls.dispatch}
+
+    async def migrate(app: str) -> Result:
+        given = told | {"CKS_APP_DATABASE_URL": app}
+        words = ("migrate", "--logins")
+        return await asyncio.to_thread(CliRunner().invoke, operators, words, env=given)
+
+    try:
+        answer = await migrate(odd)
+        assert "These may log in: cks_app, cks_dispatch." in answer.stdout
+        await (await asyncpg.connect(odd)).close()
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await asyncpg.connect(urls.app)
+    finally:
+        assert (await migrate(urls.app)).exit_code == 0
+    refused = await migrate(urls.owner)
+    assert refused.exit_code == 1
+    assert "a URL is postgres's" in refused.stderr
