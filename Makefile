@@ -5,10 +5,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-v
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test trial bench histories check lock format clean
+.PHONY: help dev test trial bench histories examples reference check lock format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 dev: $(INSTALLED) ## Run everything on this machine; Ctrl-C stops it (docs/development.md)
 	@exec $(BIN)/python -m cks.dev
@@ -37,10 +37,17 @@ check: $(INSTALLED) ## Lint, types, who may import whom, and the production file
 	@$(BIN)/lint-imports
 	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+	@$(BIN)/python -m api.describe | tools/spectral/lint
 
 format: $(INSTALLED) ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
+
+examples: $(INSTALLED) ## Record the reference's examples anew, from the running API
+	@$(BIN)/python -m tests.api.recording
+
+reference: ## Fetch the reference page's own files from npm again, and check them
+	@tools/reference.sh
 
 lock: $(INSTALLED) ## Write the hashed requirements anew (UPGRADE=--upgrade takes the newest)
 	@$(COMPILE) pyproject.toml -o requirements/runtime.txt
@@ -50,7 +57,7 @@ lock: $(INSTALLED) ## Write the hashed requirements anew (UPGRADE=--upgrade take
 
 clean: ## Remove the virtual environment and all caches; .dev and its data stay
 	@rm -rf .venv .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	@rm -rf build htmlcov *.egg-info
+	@rm -rf build htmlcov *.egg-info tools/spectral/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv reads no configuration of pip: where only pip knows the way to the packages, pip installs.

@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from aiohttp import web
 
-from api import later, openapi
+from api import assets, examples, later, openapi
 from api.keys import AROUND, Surroundings
 from api.reading import LONGEST_BODY
 from api.routes import ENDPOINTS
@@ -16,7 +16,8 @@ def build_app(around: Surroundings) -> web.Application:
     """Return the application that tenants talk to."""
     app = web.Application(middlewares=[answering], client_max_size=LONGEST_BODY)
     app[AROUND] = around
-    described = openapi.document(ENDPOINTS, around.settings.api_url, version("cks-control-plane"))
+    url, release = around.settings.api_url, version("cks-control-plane")
+    described = openapi.document(ENDPOINTS, url, release, examples.load())
     raw = json.dumps(described).encode()
 
     async def describe(_: web.Request) -> web.Response:
@@ -26,5 +27,6 @@ def build_app(around: Surroundings) -> web.Application:
     # Longer paths first: `{id}:cancel` is also an `{id}`, of a thing that there is not.
     for endpoint in sorted(ENDPOINTS, key=lambda e: -len(e.path)):
         app.router.add_route(endpoint.method, endpoint.path, serve(endpoint))
+    app.add_routes(assets.routes(around.settings.api_url))
     app.add_routes(later.routes())
     return app

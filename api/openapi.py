@@ -28,6 +28,7 @@ from openapi_pydantic.util import PydanticSchema, construct_open_api_with_schema
 from pydantic import BaseModel
 
 from api.endpoint import Endpoint
+from api.examples import Examples
 from api.problems import CONTENT_TYPE, STATUS, Problem, status_of
 from api.reading import Either
 
@@ -37,6 +38,7 @@ TAGS = {
     "catalogue": "What can be ordered, and what it costs",
     "tenant": "The tenant's own settings",
 }
+SUPPORT = "support@cybercloud.example"
 UUID_OR_NAME = r"^([0-9a-fA-F-]{36}|name:[a-z0-9]([-a-z0-9]*[a-z0-9])?)$"
 NAMED = ("cluster_id", "node_pool_id")
 Shape = Mapping[str, Any]
@@ -72,22 +74,26 @@ RESUME_SAID = (
 )
 
 
-def document(endpoints: tuple[Endpoint, ...], url: str, version: str) -> dict[str, Any]:
+def document(
+    endpoints: tuple[Endpoint, ...], url: str, version: str, examples: Examples
+) -> dict[str, Any]:
     """Return the description of the endpoints, served at ``url``."""
     paths: dict[str, dict[str, Operation]] = defaultdict(dict)
     for endpoint in endpoints:
-        paths[endpoint.path][endpoint.method.lower()] = _operation(endpoint)
+        paths[endpoint.path][endpoint.method.lower()] = _operation(endpoint, examples)
     described = OpenAPI(
         openapi="3.1.1",
         info=Info(
             title="CyberCloud Kubernetes Service",
             version=version,
             description="Managed Kubernetes clusters: ordered over HTTP, followed as operations.",
-            contact=Contact(name="CyberCloud", url="https://docs.cybercloud.example"),
-            license=License(name="Proprietary", identifier="LicenseRef-Proprietary"),
+            contact=Contact(
+                name="CyberCloud", url="https://docs.cybercloud.example", email=SUPPORT
+            ),
+            license=License(name="Proprietary", url="https://docs.cybercloud.example/licence"),
         ),
         servers=[Server(url=url)],
-        tags=[Tag(name=name, description=said) for name, said in TAGS.items()],
+        tags=[Tag(name=name, description=said) for name, said in sorted(TAGS.items())],
         security=[{"token": []}],
         paths={path: PathItem.model_validate(verbs) for path, verbs in paths.items()},
         components=Components(
@@ -102,7 +108,7 @@ def document(endpoints: tuple[Endpoint, ...], url: str, version: str) -> dict[st
     return full.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
 
 
-def _operation(endpoint: Endpoint) -> Operation:
+def _operation(endpoint: Endpoint, examples: Examples) -> Operation:
     needs = f"Needs the permission `{endpoint.permission}`."
     return Operation(
         operationId=endpoint.name,
@@ -110,10 +116,13 @@ def _operation(endpoint: Endpoint) -> Operation:
         description=f"{NOTES.get(endpoint.name, '')} {needs}".strip(),
         tags=[_tag(endpoint)],
         parameters=list(_parameters(endpoint)) or None,
-        requestBody=_body(endpoint),
+        requestBody=_body(endpoint, examples.requests.get(endpoint.name)),
         responses={
-            str(endpoint.status): _answer(endpoint),
-            **{str(status): _problem(status) for status in _statuses(endpoint)},
+            str(endpoint.status): _answer(endpoint, examples.answers.get(endpoint.name)),
+            **{
+                str(status): _problem(status, examples.problems.get(str(status)))
+                for status in _statuses(endpoint)
+            },
         },
     )
 
@@ -162,29 +171,30 @@ def _parameter(place: str, name: str, schema: Shape, said: str) -> Parameter:
     )
 
 
-def _body(endpoint: Endpoint) -> RequestBody | None:
+def _body(endpoint: Endpoint, example: object) -> RequestBody | None:
     if endpoint.body is None:
         return None
     kinds = ["application/json"]
     if endpoint.method == "PATCH":
         kinds.append("application/merge-patch+json")
-    return RequestBody(required=True, content=dict.fromkeys(kinds, _media(endpoint.body)))
+    return RequestBody(required=True, content=dict.fromkeys(kinds, _media(endpoint.body, example)))
 
 
-def _media(model: type[BaseModel] | Either) -> MediaType:
+def _media(model: type[BaseModel] | Either, example: object) -> MediaType:
+    shown = {} if example is None else {"example": example}
     if isinstance(model, Either):
         both = (model.first, model.second)
         kinds: list[Schema | Reference] = [PydanticSchema(schema_class=kind) for kind in both]
-        return MediaType(media_type_schema=Schema(anyOf=kinds))
-    return MediaType(media_type_schema=PydanticSchema(schema_class=model))
+        return MediaType(media_type_schema=Schema(anyOf=kinds), **shown)
+    return MediaType(media_type_schema=PydanticSchema(schema_class=model), **shown)
 
 
-def _answer(endpoint: Endpoint) -> Response:
+def _answer(endpoint: Endpoint, example: object) -> Response:
     media = endpoint.stream or "application/json"
     headers = {"X-Request-Id": Header(description="The request's id", schema=Schema(type="string"))}
     return Response(
         description=endpoint.summary,
-        content={media: _media(endpoint.answers)},
+        content={media: _media(endpoint.answers, example)},
         headers=headers,
     )
 
@@ -193,6 +203,6 @@ def _statuses(endpoint: Endpoint) -> list[int]:
     return sorted({status_of(kind) for kind in endpoint.all_refusals()} | {500})
 
 
-def _problem(status: int) -> Response:
+def _problem(status: int, example: object) -> Response:
     title = next(said for code, said in STATUS.values() if code == status)
-    return Response(description=title, content={CONTENT_TYPE: _media(Problem)})
+    return Response(description=title, content={CONTENT_TYPE: _media(Problem, example)})

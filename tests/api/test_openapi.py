@@ -11,6 +11,7 @@ from api.forms import FORMS
 from api.openapi import NOTES
 from api.routes import ENDPOINTS
 from tests.api.client import Answer, Client, order
+from tests.api.scenes import lifetime
 from tests.api.story import Stories
 
 
@@ -169,51 +170,8 @@ async def test_what_every_route_answers_is_what_it_declared(
 ) -> None:
     answers = await lifetime(client, stories)
     assert answers.keys() == {endpoint.name for endpoint in ENDPOINTS}
-    for name, (status, body) in answers.items():
-        check(described, name, status, body)
-
-
-async def lifetime(client: Client, stories: Stories) -> dict[str, tuple[int, Any]]:
-    """Call every route once, along the life of two clusters; return what each answered."""
-    taints = [{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]
-    wish = order(tags={"team": "blue"})
-    wish["node_pools"][0] |= {"labels": {"disk": "ssd"}, "taints": taints}
-    created = await client.post("/v1/clusters", wish)
-    running = stories.of(created.body)
-    await running.advance()
-    await running.complete()
-    failed = await client.order()
-    one, lost = created.body["resource_id"], failed["id"]
-    cluster = await client.get(f"/v1/clusters/{one}")
-    pool = cluster.body["node_pools"][0]["id"]
-    told = {
-        "create_cluster": created,
-        "get_cluster": cluster,
-        "list_clusters": await client.get("/v1/clusters"),
-        "list_node_pools": await client.get(f"/v1/clusters/{one}/node-pools"),
-        "get_node_pool": await client.get(f"/v1/clusters/{one}/node-pools/{pool}"),
-        "list_operations": await client.get("/v1/operations"),
-        "cancel_operation": await client.cancel(failed),
-        "get_operation": await client.get(f"/v1/operations/{lost}"),
-        "delete_cluster": await client.call("DELETE", f"/v1/clusters/{failed['resource_id']}"),
-        "list_versions": await client.get("/v1/versions"),
-        "list_instance_types": await client.get("/v1/instance-types"),
-        "estimate_cost": await client.post("/v1/billing:estimate", wish),
-        "get_tenant": await client.get("/v1/tenant"),
-        "update_tenant": await client.call("PATCH", "/v1/tenant", {"timezone": "Asia/Tokyo"}),
-    }
-    events = {
-        "follow_operation": await first_event(client, f"/v1/operations/{lost}/events"),
-        "follow_events": await first_event(client, "/v1/events", "1-1"),
-    }
-    return {name: (answer.status, answer.body) for name, answer in told.items()} | events
-
-
-async def first_event(client: Client, path: str, last_id: str | None = None) -> tuple[int, Any]:
-    async with client.stream(path, last_id) as stream:
-        event = await stream.next()
-        assert event
-        return stream.response.status, event.data
+    for name, scene in answers.items():
+        check(described, name, scene.status, scene.answer)
 
 
 async def test_every_refusal_is_the_problem_that_is_described(
