@@ -15,7 +15,7 @@ from cks.db import endings, operations, steps
 from cks.db.session import Database
 from cks.domain.clusters import Orphan
 from cks.domain.operations import OperationRef
-from cks.domain.refusals import Declined
+from cks.domain.refusals import Declined, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,16 @@ class Sweeping:
             await endings.note_swept(session, ref.id, step)
 
     async def _begin(self, removal: Removal) -> int | None:
-        """Draw a fence for this try; ``None`` if nothing is left to remove."""
+        """Draw a fence for this try; ``None`` if nothing is left to remove.
+
+        The database was set back where nobody knows the operation: the sweep fails for good.
+        """
         ref, name = removal.operation, removal.orphan.step
         async with self._database.begin(ref.tenant_id) as session:
-            operation = await operations.lock(session, ref.id)
+            try:
+                operation = await operations.lock(session, ref.id)
+            except NotFound as no:
+                raise ApplicationError(no.detail, type=no.code, non_retryable=True) from no
             if not steps.orphans_among([operation.step(name)]):
                 return None
             await operations.draw_fence(session, operation)

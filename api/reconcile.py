@@ -3,7 +3,9 @@
 A terminated run undoes nothing and tells nobody.  The reconciler finds its row still live,
 tells the truth at once (``compensating``, ``engine_lost``) and starts a run that can only come
 back.  A row whose run Temporal does not know (its store was lost) gets a new run, which goes
-on from the recorded steps.  A run that is still open long after its row was settled is ended.
+on from the recorded steps; so does a row whose run ended by itself, which none does before its
+row is settled: the database was set back.  A run that is still open long after its row was
+settled is ended.
 
 As long as an ended operation has orphans, there is a run that removes them.
 
@@ -114,18 +116,17 @@ class Reconciler:
         run = await self._engine.latest_run(found.workflow_id)
         if run is not None and not run.closed:
             return
-        repair = self._note_missing if run is None else self._turn_back
         async with self._database.begin(found.ref.tenant_id) as session:
             operation = await operations.lock(session, found.ref.id)
             if operation.status not in LIVE or operation.fence != found.fence:
                 return
-            await repair(session, operation)
+            if run is None or (run.completed and operation.ending is None):
+                await self._log(session, operation, "operations.run_restarted")
+            else:
+                await self._turn_back(session, operation)
             launch = launch_of(operation) if operation.status in LIVE else None
         if launch:
             await self._engine.start(launch, again=True)
-
-    async def _note_missing(self, session: Session, operation: OperationState) -> None:
-        await self._log(session, operation, "operations.run_restarted")
 
     async def _turn_back(self, session: Session, operation: OperationState) -> None:
         """Shut the lost run out, and tell the truth at once.

@@ -76,12 +76,15 @@ async def follow_one(visit: Visit[Query], operation_id: UUID) -> web.StreamRespo
 
 
 async def follow_all(visit: Visit[Query]) -> web.StreamResponse:
-    """Tell all operations' events, from now or the ``Last-Event-ID``, without end."""
+    """Tell all operations' events, from now or the ``Last-Event-ID``, without end.
+
+    An id from beyond what is told now is of a database that was set back: it means now.
+    """
     async with visit.door.open() as inside:
         seen = await events.horizon(inside.session)
         tenant = inside.caller.tenant_id
     if resumed := _last_id(visit.request, ALL_ID):
-        seen = Position(int(resumed[1]), int(resumed[2]))
+        seen = min(seen, Position(int(resumed[1]), int(resumed[2])))
 
     async def look() -> Glance:
         nonlocal seen

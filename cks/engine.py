@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
@@ -38,6 +38,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
 from cks.domain.clusters import ClusterOrder, SweepOrder
+from cks.domain.instants import rfc3339
 
 Answer = TypeVar("Answer")
 Workflow = Callable[[Any, Any], Awaitable[None]]
@@ -46,6 +47,7 @@ CALL = timedelta(seconds=2)
 PATIENCE_SECONDS = 3.0
 INTERACTIVE = 2
 PAUSED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED
+COMPLETED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED
 OPEN = (WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING, PAUSED)
 
 TENANT_ID = SearchAttributeKey.for_keyword("CksTenantId")
@@ -61,10 +63,11 @@ class EngineAway(Exception):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The newest run by a workflow's id."""
+    """The newest run by a workflow's id; ``completed``: it ended by itself, without an error."""
 
     id: str
     closed: bool
+    completed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +179,9 @@ class Temporal:
     async def latest_run(self, workflow_id: str) -> Run | None:
         """Return the newest run by this id."""
         found = await self._status(workflow_id)
-        return Run(found[0], closed=found[1] not in OPEN) if found else None
+        if found is None:
+            return None
+        return Run(found[0], closed=found[1] not in OPEN, completed=found[1] == COMPLETED)
 
     async def _status(
         self, workflow_id: str
@@ -216,6 +221,30 @@ async def ensure_schedule(client: Client, schedule_id: str, wanted: Schedule) ->
         return ScheduleUpdate(replace(wanted, state=there.description.schedule.state))
 
     await _soon(client.get_schedule_handle(schedule_id).update(update, rpc_timeout=CALL))
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a cluster's newest run tells of it, where no row does any more."""
+
+    workflow_id: str
+    tenant_id: str | None
+    operation_id: str | None
+    started_at: str
+
+
+async def trace_of(client: Client, cluster_id: UUID) -> Trace | None:
+    """Return the trace of a cluster in Temporal; raise ``EngineAway``."""
+
+    async def newest() -> Trace | None:
+        query = f"{CLUSTER_ID.name} = '{cluster_id}'"
+        async for run in client.list_workflows(query, limit=1):
+            said = run.typed_search_attributes
+            started = rfc3339(run.start_time)
+            return Trace(run.id, said.get(TENANT_ID), said.get(OPERATION_ID), started)
+        return None
+
+    return await _soon(newest())
 
 
 AWAY = (

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from cks.cli import admin, offering, operations, simulator, temporal, tenants
+from cks.cli import admin, offering, operations, restored, simulator, temporal, tenants
 
 
 @click.group()
@@ -18,7 +18,7 @@ def operators() -> None:
     """What an operator does: tenants, users, prices, operations, the servers, the cloud."""
 
 
-for area in (admin, tenants, offering, operations, temporal, simulator):
+for area in (admin, tenants, offering, operations, temporal, restored, simulator):
     area.register(operators)
 
 

@@ -28,7 +28,7 @@ from cks.domain.refusals import NotFound
 
 NOW = sa.select(sa.func.now())
 DRAW_FENCE = """
-UPDATE operations SET fence = nextval('fences'), run_id = $2 WHERE id = $1 RETURNING fence
+UPDATE operations SET fence = draw_fence(), run_id = $2 WHERE id = $1 RETURNING fence
 """
 NOTE_DISPATCHED = """
 UPDATE operations SET dispatched_at = clock_timestamp() WHERE id = $1 AND dispatched_at IS NULL
@@ -90,7 +90,9 @@ async def draw_fence(session: AsyncSession, operation: OperationState) -> None:
     """Pass the right to act on: who acts under an older fence is refused in the cloud.
 
     One sequence serves every operation, so that a late call of this one is refused also
-    after the next one on the same cluster.  The fence, and whose it is, are written at once.
+    after the next one on the same cluster.  It follows the clock, so that a database that was
+    set back outranks what was drawn since (``0014_fences.sql``).  The fence, and whose it is,
+    are written at once.
     """
     told = (operation.id, operation.run_id)
     operation.fence = await driver(session).fetchval(DRAW_FENCE, *told)

@@ -53,6 +53,17 @@ async def test_it_resumes_after_any_event_with_nothing_lost(
             assert await some(stream, 3 - seen) == whole[seen + 1 :]
 
 
+async def test_an_id_of_before_a_restore_means_from_now_on(
+    client: Client, stories: Stories
+) -> None:
+    operation = await client.order()
+    async with client.stream(PATH, "900000000000000-1") as stream:
+        await stories.of(operation).complete()
+        told = await stream.next()
+    assert told
+    assert told.data["id"] == operation["id"]
+
+
 async def test_transactions_are_numbers_of_any_length(
     client: Client, owner: AsyncEngine, stories: Stories
 ) -> None:

@@ -23,6 +23,7 @@ from tests.sim.stage import DispatchOfOne, Stage
 from workflows.provision_cluster import ProvisionCluster
 from workflows.sweep_orphans import SweepOrphans
 
+COMPLETED = "complete_workflow_execution"
 BUDGET_SECONDS = 1800.0
 BEFORE, AFTER, LOST = "before the effect", "after it", "reply lost"
 START, END = "the start", "the end"
@@ -105,7 +106,10 @@ class Tale:
     async def latest_run(self, workflow_id: str) -> Run | None:
         self._absent()()
         runs = self._runs_of(workflow_id)
-        return Run(runs[-1].id, runs[-1].closed) if runs else None
+        if not runs:
+            return None
+        completed = runs[-1].ending == COMPLETED
+        return Run(runs[-1].id, runs[-1].closed, completed)
 
     def _runs_of(self, workflow_id: str) -> list[Execution]:
         return self.sweeps if workflow_id == sweep_id(self.id) else self.runs

@@ -19,6 +19,11 @@ from cks.providers.simulated.wire import Call, FaultKind
 from tests.workflows.site import Site
 
 AT_ONCE = 0.0
+NO_TRIGGERS = sa.text("SET LOCAL session_replication_role = replica")
+SET_BACK = sa.text("""
+UPDATE operations SET status = 'running', progress = 50, completed_at = NULL, fence = 1
+ WHERE id = :id
+""")
 
 
 async def mark_started(ours: Site, operation: OperationState) -> None:
@@ -82,6 +87,23 @@ async def test_an_operation_whose_run_temporal_forgot_gets_another(ours: Site) -
 
     assert rows.operation.status is OperationStatus.COMPLETED
     assert await repairs(ours) == ["operations.run_restarted"]
+
+
+async def test_a_row_that_was_set_back_behind_its_run_is_settled_again(
+    ours: Site, owner: AsyncEngine
+) -> None:
+    operation = await ours.order()
+    made = (await ours.ended(operation)).operation
+    async with owner.begin() as connection:
+        await connection.execute(NO_TRIGGERS)
+        await connection.execute(SET_BACK, {"id": operation.id})
+    await ours.reconciler.reconcile(AT_ONCE)
+    rows = await ours.ended(operation)
+
+    assert rows.operation.status is OperationStatus.COMPLETED
+    assert (rows.operation.fence or 0) > (made.fence or 0)
+    assert await repairs(ours) == ["operations.run_restarted"]
+    assert await ours.effects(operation, Call.ENSURE_NETWORK) == ["created", "unchanged"]
 
 
 async def test_what_was_terminated_before_it_began_ends_where_it_is(ours: Site) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -11,17 +12,21 @@ from temporalio.api.workflowservice.v1 import (
     PauseWorkflowExecutionRequest,
     UnpauseWorkflowExecutionRequest,
 )
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
 
 from api.sweeps import sweep_id
 from cks.db.models.activity import ActivityLog
 from cks.db.states import OperationState
 from cks.db.steps import orphans_among
 from cks.db.tenants import Founded
+from cks.domain.clusters import Orphan, SweepOrder, Thing
+from cks.domain.operations import OperationRef
+from cks.domain.plans import NETWORK
 from cks.engine import Run
 from cks.providers.simulated.wire import Call, FaultKind
 from tests.conftest import Urls
 from tests.workflows.site import SECONDS, Crew, Site, opened, reset
+from workflows.sweep_orphans import SweepOrphans
 
 OFTEN = 1000
 
@@ -142,3 +147,20 @@ async def test_a_paused_sweep_is_let_alone_and_goes_on_when_unpaused(left: Left)
         UnpauseWorkflowExecutionRequest(request_id=uuid4().hex, **names)
     )
     await left.gone()
+
+
+async def test_a_sweep_for_an_operation_that_no_row_knows_fails_for_good(
+    brisk: Crew, urls: Urls, temporal: Client, founded: Founded, cloud_url: str
+) -> None:
+    unknown, cluster_id = OperationRef(founded.tenant_id, uuid4()), uuid4()
+    orphan = Orphan("network", Thing(NETWORK, cluster_id, cluster_id))
+    with pytest.raises(WorkflowFailureError):
+        await temporal.execute_workflow(
+            SweepOrphans.run,
+            SweepOrder(unknown, cluster_id, (orphan,)),
+            id=uuid4().hex,
+            task_queue=brisk.given.task_queue,
+            execution_timeout=timedelta(seconds=SECONDS),
+        )
+    async with opened(brisk, urls, temporal, founded, cloud_url) as ours:
+        assert (await ours.desk.ledger(cluster_id)).calls == []

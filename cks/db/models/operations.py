@@ -34,9 +34,6 @@ from cks.db.models.base import (
 )
 from cks.domain.operations import Ending, OperationStatus, StepStatus
 
-FENCES = sa.Sequence("fences")
-"""Drawn from whenever ``run_id`` changes and when an operation turns back."""
-
 CLAIM_SLOTS = sa.Sequence("claim_slots")
 """Where a shared claim's slot ``[n, n+1)`` comes from; an exclusive one's is ``(,)``."""
 

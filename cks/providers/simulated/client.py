@@ -22,6 +22,7 @@ from cks.providers.base import (
 )
 from cks.providers.simulated.wire import (
     Call,
+    Clusters,
     Code,
     ControlPlaneRemoval,
     FaultOrder,
@@ -132,6 +133,10 @@ class SimulatedCloud:
         return await self._line.ask(
             "POST", f"/calls/{Call.OBSERVE}", Observed, Question(cluster_id)
         )
+
+    async def list_clusters(self) -> list[UUID]:
+        """Return the clusters of which anything lives; for operators, not for steps."""
+        return (await self._line.ask("GET", "/clusters", Clusters)).ids
 
     async def _change(self, call: Call, wish: object, fence: int) -> None:
         await self._line.ask("POST", f"/calls/{call}?fence={fence}", dict[str, str], wish)

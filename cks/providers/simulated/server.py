@@ -24,6 +24,7 @@ from cks.providers.simulated.wire import (
     LARGEST_FENCE,
     WISHES,
     Call,
+    Clusters,
     Code,
     FaultKind,
     FaultOrder,
@@ -108,6 +109,12 @@ class Reception:
             self.book.close_call(line, effect)
         raise refused
 
+    def clusters(self) -> Clusters:
+        """Return the clusters of which anything lives."""
+        with self.storage.transaction():
+            self.storage.sweep(time.time())
+            return Clusters(sorted({thing.cluster_id for thing in self.storage.all()}))
+
     def ledger(self, cluster_id: UUID | None) -> Ledger:
         with self.storage.transaction():
             return self.book.read(time.time(), cluster_id)
@@ -135,6 +142,11 @@ async def take_call(request: web.Request) -> web.StreamResponse:
 @routes.get("/ledger")
 async def show_ledger(request: web.Request) -> web.Response:
     return _json(request.app[RECEPTION].ledger(_cluster_of(request)))
+
+
+@routes.get("/clusters")
+async def list_clusters(request: web.Request) -> web.Response:
+    return _json(request.app[RECEPTION].clusters())
 
 
 @routes.get("/faults")

@@ -6,8 +6,8 @@ POST throughout, because an HTTP client may silently repeat a GET, PUT or DELETE
 connection broke, and would so hide the lost replies that this cloud is there to deal out.
 
 An answer of 200 holds ``{"effect": …}`` or what was observed; every other one, ``{"code",
-"message"}``.  An operator has ``GET /ledger[?cluster=ID]``, ``GET | POST | DELETE /faults``,
-``GET /health``.
+"message"}``.  An operator has ``GET /ledger[?cluster=ID]``, ``GET /clusters``, ``GET | POST |
+DELETE /faults``, ``GET /health``.
 """
 
 from dataclasses import dataclass, field
@@ -44,6 +44,13 @@ class Call(StrEnum):
     DELETE_NAMESPACE = "delete_namespace"
     OBSERVE = "observe"
     ISSUE_KUBECONFIG = "issue_kubeconfig"
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """The ids of clusters."""
+
+    ids: list[UUID]
 
 
 class FaultKind(StrEnum):

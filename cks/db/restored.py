@@ -1,0 +1,105 @@
+"""A database that was set back, and what it and the cloud disagree about.
+
+What happened after the dump is in no row.  The reconciler settles what has a row; what the cloud
+has and no row accounts for is told here, and removed only by hand: it may be a tenant's cluster.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cks.db.owner import NotDone, owning
+from cks.domain.clusters import ClusterStatus
+from cks.domain.operations import LIVE
+
+IN_ORDER_AGAIN = sa.text("""
+UPDATE operation_events SET xid = pg_current_xact_id()
+ WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())
+""")
+DRAW = sa.text("SELECT draw_fence()")
+CLUSTERS = sa.text("SELECT id, tenant_id, name, status FROM clusters")
+BUSY = sa.text("SELECT DISTINCT resource_id FROM operations WHERE status = ANY (:live)")
+ORPHANED = sa.text("""
+SELECT DISTINCT o.resource_id FROM operations o JOIN operation_steps s ON s.operation_id = o.id
+ WHERE s.orphaned_at IS NOT NULL AND s.undone_at IS NULL
+""")
+
+
+class What(StrEnum):
+    """``stray``: it lives in the cloud, and nothing in the rows says that it should.
+
+    ``missing``: a row says that it runs, and the cloud has nothing of it.
+    """
+
+    STRAY = "stray"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A cluster about which rows and cloud disagree; of a stray one, its row if there is one."""
+
+    what: What
+    cluster_id: UUID
+    tenant_id: UUID | None
+    name: str | None
+    status: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """How many events had to be put in order again."""
+
+    events: int
+
+
+async def mend(url: str) -> Mended:
+    """Make a database fit for its new server; run twice, it finds nothing to do.
+
+    Events are read in the order of their transactions' numbers.  Another server counts its own,
+    from a smaller one: what lies ahead of that would not be told for a long time.
+    """
+    async with owning(url) as connection:
+        result = await connection.execute(IN_ORDER_AGAIN)
+        return Mended(result.rowcount)
+
+
+async def compare(url: str, in_cloud: Collection[UUID]) -> list[Difference]:
+    """Return all clusters about which rows and cloud disagree.
+
+    ``in_cloud`` was listed before: a row is written before its cluster is asked for.
+    """
+    async with owning(url) as connection:
+        return await _compare(connection, in_cloud)
+
+
+async def fence_to_remove(url: str, cluster_id: UUID) -> int:
+    """Return a fence under which a stray may be removed; raise ``NotDone`` if it is none."""
+    async with owning(url) as connection:
+        if not await _compare(connection, {cluster_id}, alone=True):
+            raise NotDone(f"{cluster_id} is no stray: a row says that it should be there.")
+        return int(await connection.scalar(DRAW) or 0)
+
+
+async def _compare(
+    connection: AsyncConnection, in_cloud: Collection[UUID], *, alone: bool = False
+) -> list[Difference]:
+    rows = {row.id: row for row in await connection.execute(CLUSTERS)}
+    busy = set(await connection.scalars(BUSY, {"live": [*map(str, LIVE)]}))
+    swept = set(await connection.scalars(ORPHANED))
+    wanted = {one for one, row in rows.items() if row.status != ClusterStatus.FAILED}
+    strays = set(in_cloud) - wanted - busy - swept
+    missing = set() if alone else wanted - set(in_cloud) - busy
+    found = [(What.STRAY, one) for one in sorted(strays)]
+    found += [(What.MISSING, one) for one in sorted(missing)]
+    return [_difference(what, one, rows.get(one)) for what, one in found]
+
+
+def _difference(what: What, cluster_id: UUID, row: sa.Row[tuple[object, ...]] | None) -> Difference:
+    if row is None:
+        return Difference(what, cluster_id, None, None, None)
+    return Difference(what, cluster_id, row.tenant_id, row.name, row.status)
