@@ -17,7 +17,7 @@ from api.relay import launch_of
 from cks.db.owner import owning
 from cks.db.tenants import Founded
 from cks.domain.failures import ENGINE_LOST
-from cks.engine import SEARCH_ATTRIBUTES, Temporal
+from cks.engine import SEARCH_ATTRIBUTES, Temporal, trace_of
 from tests.conftest import Urls
 from tests.providers.simulator import simulator
 from tests.workflows.site import site
@@ -72,6 +72,13 @@ async def test_the_filters_find_a_run_by_what_it_is_about(
         async with asyncio.timeout(SECONDS):
             while not await ids(temporal, FILTERS["what is under way"] + mine):
                 await asyncio.sleep(0.1)
+        trace = await trace_of(temporal, operation.resource_id)
+        assert trace
+        assert (trace.tenant_id, trace.operation_id) == (
+            str(ours.caller.tenant_id),
+            str(operation.id),
+        )
+        assert await trace_of(temporal, uuid4()) is None
         for view, wanted in told.items():
             assert await ids(temporal, FILTERS[view].replace(NOBODY, str(wanted))) == {workflow_id}
         await ours.run_of(operation).terminate()

@@ -57,7 +57,7 @@ def compare() -> None:
 @cloud.command("remove")
 @click.argument("cluster", type=click.UUID)
 def remove(cluster: UUID) -> None:
-    """Remove all that the cloud has of a stray cluster.  It cannot be undone."""
+    """Remove all that the cloud has of a stray or orphaned cluster.  It cannot be undone."""
     fence = run(restored.fence_to_remove(database_url(), cluster))
     _ask(lambda provider: remove_cluster(provider, cluster, fence))
     click.echo(f"Nothing is left of {cluster}.")

@@ -32,16 +32,19 @@ SELECT DISTINCT o.resource_id FROM operations o JOIN operation_steps s ON s.oper
 class What(StrEnum):
     """``stray``: it lives in the cloud, and nothing in the rows says that it should.
 
-    ``missing``: a row says that it runs, and the cloud has nothing of it.
+    ``orphaned``: an operation that ended left it, and it is being swept.  If that lasts, more is
+    left than the rows know: what was made after the dump.  ``missing``: a row says that it runs,
+    and the cloud has nothing of it.
     """
 
     STRAY = "stray"
+    ORPHANED = "orphaned"
     MISSING = "missing"
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A cluster about which rows and cloud disagree; of a stray one, its row if there is one."""
+    """A cluster about which rows and cloud disagree, with its row where there is one."""
 
     what: What
     cluster_id: UUID
@@ -78,10 +81,13 @@ async def compare(url: str, in_cloud: Collection[UUID]) -> list[Difference]:
 
 
 async def fence_to_remove(url: str, cluster_id: UUID) -> int:
-    """Return a fence under which a stray may be removed; raise ``NotDone`` if it is none."""
+    """Return a fence under which all of a cluster may be removed.
+
+    Raise ``NotDone`` for one that a row says should be there.
+    """
     async with owning(url) as connection:
         if not await _compare(connection, {cluster_id}, alone=True):
-            raise NotDone(f"{cluster_id} is no stray: a row says that it should be there.")
+            raise NotDone(f"{cluster_id} is wanted: a row says that it should be there.")
         return int(await connection.scalar(DRAW) or 0)
 
 
@@ -92,9 +98,10 @@ async def _compare(
     busy = set(await connection.scalars(BUSY, {"live": [*map(str, LIVE)]}))
     swept = set(await connection.scalars(ORPHANED))
     wanted = {one for one, row in rows.items() if row.status != ClusterStatus.FAILED}
-    strays = set(in_cloud) - wanted - busy - swept
+    unwanted = set(in_cloud) - wanted - busy
     missing = set() if alone else wanted - set(in_cloud) - busy
-    found = [(What.STRAY, one) for one in sorted(strays)]
+    found = [(What.STRAY, one) for one in sorted(unwanted - swept)]
+    found += [(What.ORPHANED, one) for one in sorted(unwanted & swept)]
     found += [(What.MISSING, one) for one in sorted(missing)]
     return [_difference(what, one, rows.get(one)) for what, one in found]
 

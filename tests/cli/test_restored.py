@@ -30,6 +30,14 @@ OPERATION = sa.text("""
 INSERT INTO operations (tenant_id, type, status, resource_type, resource_id)
 VALUES (:tenant, 'cluster.create', 'running', 'cluster', :cluster) RETURNING id
 """)
+ORPHAN = sa.text("""
+WITH ended AS (
+  INSERT INTO operations (tenant_id, type, status, resource_type, resource_id, completed_at, error)
+  VALUES (:tenant, 'cluster.create', 'failed', 'cluster', :cluster, now(), 'no') RETURNING id
+)
+INSERT INTO operation_steps (tenant_id, operation_id, position, name, title, weight, orphaned_at)
+SELECT :tenant, id, 0, 'network', 'Create the network', 1, now() FROM ended
+""")
 AHEAD = sa.text("""
 INSERT INTO operation_events (tenant_id, operation_id, seq, xid, event)
 SELECT :tenant, :operation, n, CAST('900000000000' AS xid8), '{}' FROM generate_series(1, 3) AS n
@@ -89,14 +97,21 @@ async def test_what_lives_is_a_stray_unless_a_row_says_that_it_should(
     url: str, engine: AsyncEngine
 ) -> None:
     tenant = await found(url, "acme")
-    running, failed, unmade, gone = [
+    running, failed, unmade, left, gone = [
         await add_cluster(engine, tenant, status)
-        for status in ("running", "failed", "failed", "running")
+        for status in ("running", "failed", "failed", "failed", "running")
     ]
     await scalar(engine, OPERATION, tenant=tenant, cluster=unmade)
+    async with engine.begin() as connection:
+        await connection.execute(ORPHAN, {"tenant": tenant, "cluster": left})
     unknown = uuid4()
-    told = await restored.compare(url, {running, failed, unmade, unknown})
-    expected = {(What.STRAY, failed), (What.STRAY, unknown), (What.MISSING, gone)}
+    told = await restored.compare(url, {running, failed, unmade, left, unknown})
+    expected = {
+        (What.STRAY, failed),
+        (What.STRAY, unknown),
+        (What.ORPHANED, left),
+        (What.MISSING, gone),
+    }
     assert {(one.what, one.cluster_id) for one in told} == expected
     assert {one.tenant_id for one in told} == {tenant, None}
 
@@ -129,7 +144,7 @@ async def test_a_stray_is_named_and_removed_and_nothing_else_is(
 
         refused = await cks_admin(url, address, "cloud", "remove", str(ordered))
         assert refused.exit_code == 1
-        assert "is no stray" in refused.output
+        assert "is wanted" in refused.output
         assert (await cks_admin(url, address, "cloud", "remove", str(stray))).exit_code == 0
         assert await provider.list_clusters() == [ordered]
         again = await cks_admin(url, address, "cloud", "compare")

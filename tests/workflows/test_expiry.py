@@ -7,11 +7,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
+from temporalio.testing import ActivityEnvironment
 
-from cks.db.session import Database
+from activities.expiring import Expiring
+from cks.db.session import Database, Dispatch
 from cks.db.tenants import Founded
 from cks.domain.retention import ExpiryOrder
-from cks.engine import ensure_schedule
+from cks.engine import EngineAway, connect, ensure_schedule
+from cks.settings import Settings
+from tests.conftest import Urls
 from tests.workflows.site import SECONDS, Crew
 from worker import retention_schedule
 from workflows.expire_records import ExpireRecords
@@ -92,6 +96,21 @@ async def test_a_tenants_trouble_is_no_other_tenants(
         await run_script(owner, ALLOW)
     assert "old records could not be deleted" in caplog.messages
     assert await keys(usual.database, founded.tenant_id) == 1
+
+
+async def test_a_database_that_is_away_is_met_again(urls: Urls, founded: Founded) -> None:
+    before = ExpiryOrder(UUID(int=founded.tenant_id.int - 1), tenants=1)
+    away, dispatch = Database("postgresql://cks_app@127.0.0.1:1/x"), Dispatch(urls.dispatch)
+    expiring = Expiring(away, dispatch, Settings().retention)
+    with pytest.raises(OSError, match="Connect call failed"):
+        await ActivityEnvironment().run(expiring.expire_page, before)
+    await dispatch.close()
+
+
+async def test_a_schedule_waits_for_a_server_that_is_away() -> None:
+    nobody = await connect("127.0.0.1:1", "cks")
+    with pytest.raises(EngineAway):
+        await ensure_schedule(nobody, "retention", retention_schedule("cks"))
 
 
 async def run_script(owner: AsyncEngine, script: str) -> None:

@@ -21,9 +21,16 @@ from tests.workflows.site import Site
 AT_ONCE = 0.0
 NO_TRIGGERS = sa.text("SET LOCAL session_replication_role = replica")
 SET_BACK = sa.text("""
-UPDATE operations SET status = 'running', progress = 50, completed_at = NULL, fence = 1
+UPDATE operations SET status = 'running', progress = 50, completed_at = NULL, fence = 1,
+       ending = NULL, error = NULL, failure = NULL, cancel_requested_at = NULL
  WHERE id = :id
 """)
+STEPS_BACK = sa.text("""
+UPDATE operation_steps SET status = 'pending', fraction = 0, undone_at = NULL
+ WHERE operation_id = :id AND position > 0
+""")
+CLUSTER_BACK = sa.text("UPDATE clusters SET status = 'provisioning' WHERE id = :cluster")
+POOLS_BACK = sa.text("UPDATE node_pools SET status = 'provisioning' WHERE cluster_id = :cluster")
 
 
 async def mark_started(ours: Site, operation: OperationState) -> None:
@@ -104,6 +111,29 @@ async def test_a_row_that_was_set_back_behind_its_run_is_settled_again(
     assert (rows.operation.fence or 0) > (made.fence or 0)
     assert await repairs(ours) == ["operations.run_restarted"]
     assert await ours.effects(operation, Call.ENSURE_NETWORK) == ["created", "unchanged"]
+
+
+async def test_what_was_cancelled_after_the_dump_ends_undone_again(
+    ours: Site, owner: AsyncEngine
+) -> None:
+    operation = await half_done(ours, Call.ENSURE_ADDONS)
+    await ours.cancel(operation)
+    assert (await ours.ended(operation)).operation.status is OperationStatus.CANCELLED
+    assert await ours.kinds_alive(operation) == []
+    await ours.desk.clear_faults()
+    async with owner.begin() as connection:
+        await connection.execute(NO_TRIGGERS)
+        for statement in (SET_BACK, STEPS_BACK, CLUSTER_BACK, POOLS_BACK):
+            about = {"id": operation.id, "cluster": operation.resource_id}
+            named = {name: about[name] for name in about if f":{name}" in statement.text}
+            await connection.execute(statement, named)
+    await ours.reconciler.reconcile(AT_ONCE)
+    rows = await ours.ended(operation)
+
+    assert rows.operation.status is OperationStatus.FAILED
+    assert (rows.operation.failure or {})["code"] == "engine_lost"
+    assert rows.cluster.status == "failed"
+    assert await ours.kinds_alive(operation) == []
 
 
 async def test_what_was_terminated_before_it_began_ends_where_it_is(ours: Site) -> None:
