@@ -69,16 +69,16 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     except Declined as error:
         refusal = error
     except Exception as error:  # noqa: BLE001  (the last line of defence)
-        refusal = _trouble(request, error)
+        refusal = _trouble(error)
     return answer_of(refusal, request[REQUEST_ID])
 
 
-def _trouble(request: web.Request, error: Exception) -> Declined:
+def _trouble(error: Exception) -> Declined:
     """Tell the database's absence from a bug of ours."""
     if is_away(error):
         log.warning("the database is away: %s", error)
         return DatabaseAway("The database does not answer. Nothing was done; try again soon.")
-    log.error("%s %s failed", request.method, request.rel_url.raw_path, exc_info=error)
+    log.error("the request met a bug", exc_info=error)
     return Bug("Something broke on our side. The request's id finds the reason in our logs.")
 
 
