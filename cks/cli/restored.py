@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from cks import settings
+from cks import frontend, settings
 from cks.cli.answers import database_url, run, show
 from cks.db import restored
 from cks.domain.refusals import Declined
@@ -82,8 +82,7 @@ def _ask(question: Callable[[SimulatedCloud], Awaitable[Answer]]) -> Answer:
 
 async def _trace(cluster_id: UUID) -> Trace | None:
     """Return what Temporal still knows of the cluster, if it answers."""
-    given = settings.load(development=True)
-    client = await connect(given.temporal_address, given.temporal_namespace)
+    client = await connect(frontend.read(settings.variables()))
     try:
         return await trace_of(client, cluster_id)
     except EngineAway:

@@ -27,7 +27,7 @@ def beside(url: str, name: str) -> str:
     return f"{url.rpartition('/')[0]}/{name}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def template(urls: Urls, owner: AsyncEngine) -> str:
     await outside(owner, f"CREATE DATABASE {TEMPLATE}")
     await migrate.upgrade(beside(urls.owner, TEMPLATE))

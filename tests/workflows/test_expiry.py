@@ -108,7 +108,7 @@ async def test_a_database_that_is_away_is_met_again(urls: Urls, founded: Founded
 
 
 async def test_a_schedule_waits_for_a_server_that_is_away() -> None:
-    nobody = await connect("127.0.0.1:1", "cks")
+    nobody = await connect({"target_host": "127.0.0.1:1"})
     with pytest.raises(EngineAway):
         await ensure_schedule(nobody, "retention", retention_schedule("cks"))
 
