@@ -88,8 +88,8 @@ async def test_the_filters_find_a_run_by_what_it_is_about(
 
 
 def test_every_search_attribute_is_told() -> None:
-    told = part("Start, stop, drain")
-    assert [key.name for key in SEARCH_ATTRIBUTES if f"--name {key.name}" not in told] == []
+    told = part("Read a run in Temporal's UI")
+    assert [key.name for key in SEARCH_ATTRIBUTES if f"`{key.name}`" not in told] == []
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: " ".join(query.split()[:4]))
