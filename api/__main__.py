@@ -33,6 +33,8 @@ from cks.settings import Settings
 log = logging.getLogger("cks.api")
 
 GRACE_SECONDS = 2.0
+LONGEST_LINE = 1 << 16
+"""Bytes of a request's first line; what is longer is refused before it is read, in plain text."""
 
 
 async def serve(given: Settings, profile: ClientConnectConfig) -> None:
@@ -97,7 +99,9 @@ async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _listening(app: web.Application, host: str, port: int) -> AsyncIterator[None]:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_SECONDS)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=GRACE_SECONDS, max_line_size=LONGEST_LINE
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

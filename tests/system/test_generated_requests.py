@@ -1,0 +1,56 @@
+"""Requests that schemathesis makes up from the description of the API, of every phase it knows.
+
+``START`` (``make trial``) seeds them.  Streams are left out, since they have no end: see
+``tests/api/test_streams.py``.
+"""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.system.outside import standing
+
+pytestmark = pytest.mark.trial
+
+FEWEST = 1_000
+SETTINGS = """
+[phases.coverage]
+# Of a path that is there in part, the other methods are not available yet: 501, as they declare.
+unexpected-methods = ["PUT", "TRACE"]
+
+[checks.positive_data_acceptance]
+# A schema does not say what is on offer, which tokens and ETags exist, and what is not built yet.
+expected-statuses = ["2xx", 401, 403, 404, 409, 412, 422, 501]
+"""
+
+
+async def test_nothing_that_is_made_up_surprises_us(tmp_path: Path) -> None:
+    (tmp_path / "schemathesis.toml").write_text(SETTINGS)
+    seed = os.environ.get("START") or datetime.now(UTC).strftime("%Y%m%d")
+    async with standing() as outside:
+        words = [
+            *("run", f"{outside.exports['CKS_API_URL']}/openapi.json"),
+            *("--header", f"Authorization: Bearer {outside.exports['CKS_TOKEN']}"),
+            *("--exclude-path-regex", "/events$"),
+            *("--phases", "examples,coverage,fuzzing,stateful"),
+            *("--seed", seed, "--max-examples", "20", "--continue-on-failure"),
+            *("--generation-database", "none", "--no-color"),
+        ]
+        run = await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).with_name("schemathesis")),
+            *words,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        told = (await run.communicate())[0].decode()
+    assert run.returncode == 0, told
+    (generated,) = re.findall(r"(\d+) generated", told)
+    assert int(generated) >= FEWEST, told
+    print(told[-400:])  # noqa: T201  (how many, for whoever looks at -s)
