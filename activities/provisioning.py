@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 
 from temporalio import activity
 
+from activities.attempts import Attempt
 from activities.refusals import refusing
-from activities.steps import Attempt, Made, Steps
+from activities.steps import Made, Steps
 from cks.db import building
 from cks.db.session import Session
 from cks.domain.clusters import (

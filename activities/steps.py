@@ -11,7 +11,7 @@ has one that is answered all the time, and not done by its deadline.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,10 +21,11 @@ from uuid import UUID
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.attempts import Attempt
 from activities.ownership import Ownership
 from cks.db import building, clusters, events, operations, steps
 from cks.db.session import Session, is_away
-from cks.db.states import OperationState, StepState
+from cks.db.states import OperationState
 from cks.domain import failures, plans
 from cks.domain.clusters import Thing
 from cks.domain.operations import Heading, OperationRef, OperationStatus
@@ -32,10 +33,6 @@ from cks.domain.refusals import Declined, NoCapacity, ProviderQuota
 from cks.providers.base import Observed, Provider, State, Unavailable
 
 HEARTBEAT_SECONDS = 1.0
-
-Write = Callable[[Session], Awaitable[None]]
-"""What a step writes beside its own row, in the same transaction."""
-
 
 Made = Callable[[Observed], State]
 """How what a step asked for is seen."""
@@ -66,69 +63,6 @@ class Undoing:
 
     fence: int
     seconds_left: float
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One attempt at a step, under one fence.
-
-    ``failing``: the attempts before it failed.  ``seconds_left``: for the way forward as a
-    whole.  ``fraction``: what this one told last.
-    """
-
-    ownership: Ownership
-    ref: OperationRef
-    name: str
-    number: int
-    fence: int
-    failing: bool
-    seconds_left: float
-    fraction: float = -1.0
-
-    async def advance(self, fraction: float, also: Write | None = None) -> None:
-        """Tell how much of the step is done, if that is news; the calls work again."""
-        if fraction == self.fraction and not self.failing:
-            return
-        async with self.row() as (session, operation, step):
-            if self.is_old(step):
-                return
-            steps.advance(step, fraction)
-            if also:
-                await also(session)
-            await events.record(session, operation)
-        self.fraction, self.failing = fraction, False
-
-    async def complete(self, also: Write | None = None) -> None:
-        """Note that the step's wish is so, together with what it brought about."""
-        async with self.row() as (session, operation, step):
-            if self.is_old(step):
-                return
-            steps.complete(step, operation.now)
-            if also:
-                await also(session)
-            await events.record(session, operation)
-
-    async def fail(self, said: str, budget: timedelta) -> bool:
-        """Note that it failed; return whether the step's calls have failed for too long."""
-        async with self.row() as (session, operation, step):
-            if self.is_old(step):
-                return True
-            spent = steps.note_failure(step, said, budget, operation.now)
-            await events.record(session, operation)
-            return spent
-
-    def is_old(self, step: StepState) -> bool:
-        """Say whether another attempt has followed, so that nobody waits for this one.
-
-        It may have hung, and woken up: what it saw is old, and what it says is not heard.
-        """
-        return (step.fence, step.attempt) != (self.fence, self.number)
-
-    @asynccontextmanager
-    async def row(self) -> AsyncIterator[tuple[Session, OperationState, StepState]]:
-        """Open a transaction in which our run owns the operation, with the step's row."""
-        async with self.ownership.of(self.ref, Heading.FORWARD) as (session, operation):
-            yield session, operation, operation.step(self.name)
 
 
 class Steps:

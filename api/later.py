@@ -94,7 +94,7 @@ LATER: dict[str, str] = {
 """Path → the methods that it will have."""
 
 
-OPEN = ("/reference", "/auth/login", "/auth/callback", "/auth/logout")
+OPEN = ("/auth/login", "/auth/callback", "/auth/logout")
 """GET, for everybody: they will come before there is a token."""
 
 
