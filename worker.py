@@ -45,7 +45,9 @@ from activities.provisioning import Provisioning
 from activities.steps import Pace, Steps
 from activities.sweeping import Sweeping
 from cks import frontend, logs, settings
-from cks.db.session import Database, Dispatch, WrongRole, check_role, is_away
+from cks.db.connections import WrongRole, check_role, is_away
+from cks.db.dispatch import Dispatch
+from cks.db.session import Database
 from cks.domain.retention import ExpiryOrder
 from cks.engine import OPERATION_TYPE, EngineAway, Temporal, ensure_schedule
 from cks.logs import Format, Level

@@ -8,7 +8,9 @@ from temporalio import activity
 from activities.steps import beating
 from cks import logs
 from cks.db import retention
-from cks.db.session import Database, Dispatch, is_away
+from cks.db.connections import is_away
+from cks.db.dispatch import Dispatch
+from cks.db.session import Database
 from cks.domain.retention import ExpiryOrder, Retention
 
 log = logging.getLogger("cks.retention")

@@ -24,7 +24,8 @@ from temporalio.exceptions import ApplicationError
 from activities.attempts import Attempt
 from activities.ownership import Ownership
 from cks.db import building, clusters, events, operations, steps
-from cks.db.session import Session, is_away
+from cks.db.connections import is_away
+from cks.db.session import Session
 from cks.db.states import OperationState
 from cks.domain import failures, plans
 from cks.domain.clusters import Thing

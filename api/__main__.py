@@ -20,12 +20,15 @@ from api.announcements import Announcements
 from api.app import build_app
 from api.deadlines import DeadlineKeeper
 from api.keys import Surroundings
+from api.lost_rows import LostRows
 from api.offers import Offers
 from api.ops import Vitals, build_ops
 from api.reconcile import Reconciler
 from api.relay import Relay
 from cks import frontend, logs, settings
-from cks.db.session import Database, Dispatch, WrongRole, check_role, is_away
+from cks.db.connections import WrongRole, check_role, is_away
+from cks.db.dispatch import Dispatch
+from cks.db.session import Database
 from cks.engine import Temporal, connect
 from cks.logs import Format, Level
 from cks.settings import Settings
@@ -64,6 +67,8 @@ async def running(given: Settings, profile: ClientConnectConfig) -> AsyncIterato
         await stack.enter_async_context(_meanwhile(around.announcements.run()))
         reconciler = Reconciler(database, dispatch, temporal)
         await stack.enter_async_context(_meanwhile(reconciler.run()))
+        lost = LostRows(database, dispatch, temporal)
+        await stack.enter_async_context(_meanwhile(lost.run()))
         keeper = DeadlineKeeper(database, dispatch)
         await stack.enter_async_context(_meanwhile(keeper.run()))
         ops = build_ops(Vitals(database, dispatch, temporal, relay, reconciler, keeper))

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from cks import logs
-from cks.db.session import Found
+from cks.db.dispatch import Found
 from cks.engine import EngineAway
 
 AT_ONCE = 8

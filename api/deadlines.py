@@ -13,7 +13,8 @@ from api.batches import each
 from api.metrics import REPAIRS
 from api.relay import WORKFLOWS
 from cks.db import activity, endings, operations
-from cks.db.session import Database, Dispatch, Found
+from cks.db.dispatch import Dispatch, Found
+from cks.db.session import Database
 from cks.domain.deadlines import SETTLE_EARLY
 from cks.domain.failures import DEADLINE_EXCEEDED, failed_at
 from cks.domain.operations import LIVE

@@ -13,8 +13,9 @@ from api.deadlines import DeadlineKeeper
 from api.metrics import RECONCILED, UNDELIVERED
 from api.reconcile import Reconciler
 from api.relay import Relay
+from cks.db.dispatch import Dispatch
 from cks.db.migrate import head
-from cks.db.session import Database, Dispatch
+from cks.db.session import Database
 from cks.engine import Temporal
 
 PATIENCE_SECONDS = 3

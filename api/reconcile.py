@@ -24,7 +24,8 @@ from api.metrics import ORPHANED, REPAIRS
 from api.relay import WORKFLOWS, launch_of
 from api.sweeps import sweep_of
 from cks.db import activity, endings, events, operations
-from cks.db.session import Database, Dispatch, Found, Session
+from cks.db.dispatch import Dispatch, Found
+from cks.db.session import Database, Session
 from cks.db.states import OperationState
 from cks.domain.failures import ENGINE_LOST, failed_at
 from cks.domain.operations import LIVE, OperationStatus

@@ -11,7 +11,8 @@ import time
 
 from api.batches import each
 from cks.db import clusters, operations
-from cks.db.session import Database, Dispatch, Found
+from cks.db.dispatch import Dispatch, Found
+from cks.db.session import Database
 from cks.db.states import OperationState
 from cks.domain.operations import LIVE
 from cks.engine import Engine, EngineAway, Launch, Workflow

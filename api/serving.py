@@ -25,7 +25,7 @@ from api.replays import key_of, replay, to_remember, until_when
 from cks import logs
 from cks.db import activity, idempotency
 from cks.db.activity import Deed
-from cks.db.session import is_away
+from cks.db.connections import is_away
 from cks.domain.refusals import (
     Declined,
     Forbidden,

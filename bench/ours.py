@@ -14,7 +14,8 @@ from api.keys import Surroundings
 from api.offers import Offers
 from api.relay import Relay
 from cks import settings
-from cks.db.session import Database, Dispatch
+from cks.db.dispatch import Dispatch
+from cks.db.session import Database
 from cks.engine import Temporal, connect
 
 

@@ -17,7 +17,8 @@ from bench.bare import Bare
 from bench.bare_worker import QUEUE
 from bench.contest import Result
 from cks.db import clusters, operations, tenants
-from cks.db.session import Database, Dispatch
+from cks.db.dispatch import Dispatch
+from cks.db.session import Database
 from cks.db.tenants import Founded, NewTenant
 from cks.domain.access import Caller
 from cks.domain.clusters import ClusterWish, PoolWish

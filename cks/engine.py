@@ -5,14 +5,14 @@ Starting is idempotent by the workflow's id, and waits for nobody: a server that
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from uuid import UUID, uuid4
 
-from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.common.v1 import WorkflowExecution as Execution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
@@ -24,6 +24,7 @@ from temporalio.client import (
     ScheduleAlreadyRunningError,
     ScheduleUpdate,
     ScheduleUpdateInput,
+    WorkflowExecution,
 )
 from temporalio.common import (
     Priority,
@@ -44,6 +45,7 @@ Answer = TypeVar("Answer")
 Workflow = Callable[[Any, Any], Awaitable[None]]
 
 CALL = timedelta(seconds=2)
+PAGE = timedelta(seconds=20)
 PATIENCE_SECONDS = 3.0
 INTERACTIVE = 2
 PAUSED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED
@@ -68,6 +70,17 @@ class Run:
     id: str
     closed: bool
     completed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a cluster's newest run tells of it, where no row does any more."""
+
+    workflow_id: str
+    tenant_id: str | None
+    cluster_id: str | None
+    operation_id: str | None
+    started_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +201,7 @@ class Temporal:
     ) -> tuple[str, WorkflowExecutionStatus.ValueType] | None:
         """Return the newest run's id and status; ``describe()`` chokes on a paused one."""
         request = DescribeWorkflowExecutionRequest(
-            namespace=self._client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
+            namespace=self._client.namespace, execution=Execution(workflow_id=workflow_id)
         )
         service = self._client.workflow_service
         try:
@@ -199,6 +212,17 @@ class Temporal:
             raise
         info = reply.workflow_execution_info
         return info.execution.run_id, info.status
+
+    async def pages_since(self, ago: timedelta, size: int) -> AsyncIterator[list[Trace]]:
+        """Yield the runs of operations that were started within that time, newest first."""
+        since = rfc3339(datetime.now(UTC) - ago)
+        query = f"WorkflowType = 'ProvisionCluster' AND StartTime > '{since}'"
+        runs = self._client.list_workflows(query, page_size=size, rpc_timeout=PAGE)
+        while True:
+            await runs.fetch_next_page()
+            yield [_trace(run) for run in runs.current_page or ()]
+            if not runs.next_page_token:
+                return
 
     async def answers(self) -> bool:
         """Say whether the server answers now."""
@@ -223,28 +247,22 @@ async def ensure_schedule(client: Client, schedule_id: str, wanted: Schedule) ->
     await _soon(client.get_schedule_handle(schedule_id).update(update, rpc_timeout=CALL))
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What a cluster's newest run tells of it, where no row does any more."""
-
-    workflow_id: str
-    tenant_id: str | None
-    operation_id: str | None
-    started_at: str
-
-
 async def trace_of(client: Client, cluster_id: UUID) -> Trace | None:
     """Return the trace of a cluster in Temporal; raise ``EngineAway``."""
 
     async def newest() -> Trace | None:
         query = f"{CLUSTER_ID.name} = '{cluster_id}'"
         async for run in client.list_workflows(query, limit=1):
-            said = run.typed_search_attributes
-            started = rfc3339(run.start_time)
-            return Trace(run.id, said.get(TENANT_ID), said.get(OPERATION_ID), started)
+            return _trace(run)
         return None
 
     return await _soon(newest())
+
+
+def _trace(run: WorkflowExecution) -> Trace:
+    said = run.typed_search_attributes
+    ids = said.get(TENANT_ID), said.get(CLUSTER_ID), said.get(OPERATION_ID)
+    return Trace(run.id, *ids, rfc3339(run.start_time))
 
 
 AWAY = (

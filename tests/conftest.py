@@ -15,7 +15,9 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from cks.db import migrate, tenants
-from cks.db.session import Database, Dispatch, connect
+from cks.db.connections import connect
+from cks.db.dispatch import Dispatch
+from cks.db.session import Database
 from cks.db.tenants import Founded, NewTenant
 from cks.engine import SEARCH_ATTRIBUTES
 from tests.servers import PASSWORD, postgres

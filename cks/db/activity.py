@@ -129,6 +129,13 @@ async def log_upkeep(session: AsyncSession, operation: OperationState, action: s
     await session.flush()
 
 
+async def is_logged(session: AsyncSession, action: str, subject: tuple[str, UUID]) -> bool:
+    """Say whether the tenant's log has such a line about the ``(type, id)``."""
+    kind, one = ActivityLog.resource_type == subject[0], ActivityLog.resource_id == subject[1]
+    found = sa.exists().where(kind, one, ActivityLog.action == action)
+    return bool(await session.scalar(sa.select(found)))
+
+
 async def log_by_hand(
     connection: AsyncConnection,
     tenant_id: UUID,
@@ -136,7 +143,7 @@ async def log_by_hand(
     subject: tuple[str, UUID],
     detail: Mapping[str, object] | None = None,
 ) -> None:
-    """Write what an operator did, to the ``(type, id)`` that it was done to."""
+    """Write what an operator did, or the service for no request, to a ``(type, id)``."""
     row = sa.insert(ActivityLog).values(
         tenant_id=tenant_id,
         action=action,

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cks.db.session import connect
+from cks.db.connections import connect
 
 NO_SCHEMA = ("42P01", "22023")
 """SQLSTATEs of a missing table, and of a missing role to act as."""

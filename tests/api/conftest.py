@@ -19,7 +19,8 @@ from api.offers import Offers
 from api.relay import Relay
 from cks import engine
 from cks.db import tenants
-from cks.db.session import Database, Dispatch
+from cks.db.dispatch import Dispatch
+from cks.db.session import Database
 from cks.db.tenants import Founded, NewTenant
 from cks.settings import Settings
 from tests.api.client import Client

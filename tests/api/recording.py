@@ -15,7 +15,9 @@ from uuid import uuid4
 from api.app import build_app
 from api.examples import FILE, Examples
 from cks.db import tenants
-from cks.db.session import Database, Dispatch, connect
+from cks.db.connections import connect
+from cks.db.dispatch import Dispatch
+from cks.db.session import Database
 from cks.db.tenants import NewTenant
 from tests.api.client import Client
 from tests.api.conftest import listening, serving, surroundings

@@ -14,7 +14,9 @@ import pytest
 
 from api.app import build_app
 from cks.db import migrate, tenants
-from cks.db.session import Database, Dispatch, connect
+from cks.db.connections import connect
+from cks.db.dispatch import Dispatch
+from cks.db.session import Database
 from cks.db.tenants import Founded, NewTenant
 from cks.dev.postgres import Postgres
 from tests.api.client import CLUSTERS, Answer, Client, order

@@ -20,7 +20,9 @@ from api.ops import Vitals, build_ops
 from api.reconcile import Reconciler
 from api.relay import Relay
 from cks import engine
-from cks.db.session import Database, Dispatch, WrongRole, check_role, connect
+from cks.db.connections import WrongRole, check_role, connect
+from cks.db.dispatch import Dispatch
+from cks.db.session import Database
 from cks.engine import Temporal
 from tests.api.client import Client
 from tests.api.conftest import serving

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cks.db import migrate, tenants
-from cks.db.session import connect
+from cks.db.connections import connect
 from cks.db.tenants import NewTenant
 from tests.conftest import Urls
 

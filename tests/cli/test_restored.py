@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cks.cli.main import operators
 from cks.db import restored
+from cks.db.connections import connect
 from cks.db.restored import Mended, What
-from cks.db.session import connect
 from cks.providers.simulated.client import SimulatedCloud
 from tests.cli.conftest import found
 from tests.providers.orders import network, pool, raise_control_plane, raise_pool

@@ -5,7 +5,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cks.db.session import Database, is_away
+from cks.db.connections import is_away
+from cks.db.session import Database
 from tests.servers import free_port
 
 

@@ -17,13 +17,14 @@ from cks import catalogue
 from cks.catalogue import Catalogue, Wanted
 from cks.db import catalogue as stored
 from cks.db import migrate, offering, pricing, tenants
+from cks.db.connections import connect
 from cks.db.models.activity import ActivityLog
 from cks.db.models.catalogue import ListedPrice
 from cks.db.models.tenants import PLATFORM
 from cks.db.owner import NotDone
 from cks.db.prices import tariff
 from cks.db.pricing import PriceLine, PriceWish
-from cks.db.session import Database, connect
+from cks.db.session import Database
 from cks.db.tenants import NewTenant
 from cks.domain.prices import Tariff
 from tests.conftest import Urls

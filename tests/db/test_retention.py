@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cks.db import retention, tenants
-from cks.db.session import Database, Dispatch
+from cks.db.dispatch import Dispatch
+from cks.db.session import Database
 from cks.db.tenants import Founded, NewTenant
 from cks.domain.retention import Retention
 from tests.conftest import Urls

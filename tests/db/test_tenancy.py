@@ -9,10 +9,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from cks.db import tenants
+from cks.db.dispatch import Dispatch
 from cks.db.models.clusters import Cluster
 from cks.db.models.operations import Operation, OperationStep
 from cks.db.models.tenants import PLATFORM
-from cks.db.session import Database, Dispatch
+from cks.db.session import Database
 from cks.db.tenants import Founded, NewTenant
 from tests.conftest import Urls
 from tests.db.rows import fill

@@ -19,13 +19,16 @@ import trustme
 from sqlalchemy.exc import DBAPIError
 
 from cks.db import tenants, views
-from cks.db.session import Database, Dispatch, driver
+from cks.db.dispatch import Dispatch
+from cks.db.session import Database, driver
 from cks.db.states import state_of
 from cks.db.tenants import NewTenant
 from cks.domain.operations import OperationRef
 from tests.conftest import Urls, migrated
 from tests.db.test_views import READ, asked, claim_of
 from tests.servers import free_port, open_folder
+
+pytestmark = pytest.mark.trial
 
 INITDB = shutil.which("initdb")
 POOLER = shutil.which("pgbouncer") or ""

@@ -134,9 +134,8 @@ def test_agrees_with_the_oracle_on_random_ledgers(first: int) -> None:
         assert total == rounded(sum(exact.values(), Fraction(0)))
 
 
-@pytest.mark.parametrize("first", range(0, LEDGERS, 250))
-def test_the_parts_of_any_partition_add_up_to_the_last_place(first: int) -> None:
-    for seed in range(first, first + 250):
+def test_the_parts_of_any_partition_add_up_to_the_last_place() -> None:
+    for seed in range(0, LEDGERS, 4):
         ledger = Ledger(seed)
         whole = rate(ledger.segments, ledger.prices, ledger.start, ledger.end)
         length = int((ledger.end - ledger.start).total_seconds())

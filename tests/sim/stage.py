@@ -12,8 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from api.app import build_app
 from cks.db import tenants
+from cks.db.connections import connect
+from cks.db.dispatch import Dispatch, Found
 from cks.db.models.operations import Operation
-from cks.db.session import Database, Dispatch, Found, connect
+from cks.db.session import Database
 from cks.db.tenants import Founded, NewTenant
 from tests.api.client import Client
 from tests.api.conftest import serving, surroundings

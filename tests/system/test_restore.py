@@ -30,6 +30,7 @@ from tests.system.outside import SECONDS, Body, Outside, standing
 AGE_SECONDS = 10.0
 """How old the dump is: ten minutes, sixty times faster."""
 OURS = ("api", "worker")
+LOST = "SELECT resource_id FROM activity_logs WHERE action = 'operations.row_lost'"
 
 pytestmark = pytest.mark.trial
 
@@ -132,6 +133,7 @@ async def test_each_disagreement_is_settled_or_named(outside: Outside, tmp_path:
         while await open_runs(outside):
             await asyncio.sleep(0.2)
 
+    assert await logged(outside) == {lost["resource_id"], under_way["resource_id"]}
     status, named = admin(outside, "cloud", "compare")
     strays = [line["cluster_id"] for line in named if line.get("what") == "stray"]
     assert (status, set(strays)) == (1, {lost["resource_id"], under_way["resource_id"]})
@@ -141,6 +143,18 @@ async def test_each_disagreement_is_settled_or_named(outside: Outside, tmp_path:
         assert admin(outside, "cloud", "remove", stray)[0] == 0
     assert admin(outside, "cloud", "compare") == (0, [])
     await check(outside.exports, [one["id"] for one in known])
+
+
+async def logged(outside: Outside) -> set[str]:
+    """Return the clusters of the operations that the activity log calls lost, when two are."""
+    connection = await asyncpg.connect(outside.exports["CKS_DATABASE_URL"])
+    try:
+        async with asyncio.timeout(SECONDS):
+            while len(found := await connection.fetch(LOST)) < 2:
+                await asyncio.sleep(0.2)
+    finally:
+        await connection.close()
+    return {str(row["resource_id"]) for row in found}
 
 
 async def check_fences(outside: Outside, operation: Body, above: int) -> None:

@@ -17,10 +17,11 @@ from api.deadlines import DeadlineKeeper
 from api.reconcile import Reconciler
 from api.relay import Relay
 from cks.db import clusters, endings, operations
+from cks.db.dispatch import Dispatch, Found
 from cks.db.models.activity import ActivityLog
 from cks.db.models.clusters import Cluster, Node, NodePool
 from cks.db.models.operations import Operation, OperationClaim, OperationEvent
-from cks.db.session import Database, Dispatch, Found
+from cks.db.session import Database
 from cks.db.states import OperationState
 from cks.db.steps import orphans_among
 from cks.db.tenants import Founded

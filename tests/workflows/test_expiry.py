@@ -10,7 +10,8 @@ from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
 from activities.expiring import Expiring
-from cks.db.session import Database, Dispatch
+from cks.db.dispatch import Dispatch
+from cks.db.session import Database
 from cks.db.tenants import Founded
 from cks.domain.retention import ExpiryOrder
 from cks.engine import EngineAway, connect, ensure_schedule
