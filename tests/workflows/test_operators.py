@@ -8,11 +8,14 @@ from temporalio.api.workflowservice.v1 import (
     PauseWorkflowExecutionRequest,
     UnpauseWorkflowExecutionRequest,
 )
+from temporalio.client import Client
 
 from cks.db.states import OperationState
+from cks.db.tenants import Founded
 from cks.domain.operations import OperationStatus
 from cks.providers.simulated.wire import Call, FaultKind
-from tests.workflows.site import Site, reset
+from tests.conftest import Urls
+from tests.workflows.site import Site, reset, site
 
 WHOLE = ["addons", "control_plane", "network", "node", "node", "node_pool"]
 
@@ -80,14 +83,17 @@ async def test_a_paused_run_goes_on_where_it_stood(ours: Site) -> None:
 
 
 @pytest.mark.trial
-async def test_a_run_with_four_thousand_events_goes_on(ours: Site) -> None:
+async def test_a_run_with_four_thousand_events_goes_on(
+    urls: Urls, temporal: Client, founded: Founded, cloud_url: str
+) -> None:
     """Somebody's script signals a run all night; the plan itself makes 155 events at most."""
-    operation = await hanging(ours, Call.ENSURE_ADDONS)
-    handle = ours.run_of(operation)
-    for _ in range(41):
-        await asyncio.gather(*(handle.signal("hello") for _ in range(100)))
-    await ours.desk.clear_faults()
-    rows = await ours.ended(operation)
-    assert rows.operation.status is OperationStatus.COMPLETED
-    assert await ours.kinds_alive(operation) == WHOLE
-    assert len((await handle.fetch_history()).events) > 4000
+    async with site(urls, temporal, founded, cloud_url, provider_timeout_seconds=60) as ours:
+        operation = await hanging(ours, Call.ENSURE_ADDONS)
+        handle = ours.run_of(operation)
+        for _ in range(41):
+            await asyncio.gather(*(handle.signal("hello") for _ in range(100)))
+        await ours.desk.clear_faults()
+        rows = await ours.ended(operation)
+        assert rows.operation.status is OperationStatus.COMPLETED
+        assert await ours.kinds_alive(operation) == WHOLE
+        assert len((await handle.fetch_history()).events) > 4000
