@@ -29,6 +29,7 @@ def text(exports: Mapping[str, str], folder: Path, database: str) -> str:
     """Return the whole summary; ``database`` says where it is, without a password."""
     where = {
         "API": exports["CKS_API_URL"],
+        "reference": f"{exports['CKS_API_URL']}/reference",
         "operators": f"{exports['CKS_OPS_URL']}/readyz",
         "Temporal": exports["TEMPORAL_ADDRESS"],
         "Temporal UI": _runs(exports),
