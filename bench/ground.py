@@ -6,9 +6,7 @@ it; their data is gone afterwards.
 
 import asyncio
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,9 +21,11 @@ from temporalio.envconfig import ClientConnectConfig
 from temporalio.service import RPCError
 
 from cks.db import migrate
+from cks.db.logins import let_in, passwords_of
 from cks.dev import postgres
 from cks.dev import temporal as engine
 from cks.dev.surroundings import Trouble
+from tests.servers import free_port, free_ports, open_folder
 
 PASSWORD = "bench"  # noqa: S105
 PATIENCE_SECONDS = 30
@@ -46,30 +46,16 @@ class Urls:
 @asynccontextmanager
 async def database() -> AsyncIterator[Urls]:
     """Run a PostgreSQL with the newest schema in it."""
-    with _open_folder() as folder:
-        server = postgres.find(folder / "data", _free_port())
+    with open_folder() as folder:
+        server = postgres.find(folder / "data", free_port())
         server.initialise(PASSWORD)
         command = server.command("log_min_messages=fatal")
         with _running(command, user=server.user, cwd=server.data):
             urls = Urls(*(server.url(PASSWORD, r) for r in ("postgres", "cks_app", "cks_dispatch")))
             await _until(lambda: _answers(urls.owner))
             await migrate.upgrade(urls.owner)
-            await execute(urls, *(f"ALTER ROLE {role} PASSWORD '{PASSWORD}'" for role in ROLES))
+            await let_in(urls.owner, passwords_of(urls.app, urls.dispatch))
             yield urls
-
-
-ROLES = ("cks_app", "cks_dispatch")
-
-
-@contextmanager
-def _open_folder() -> Iterator[Path]:
-    """Make a folder that PostgreSQL's user reaches."""
-    folder = Path(tempfile.mkdtemp(prefix="cks-bench-"))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 async def _answers(url: str) -> None:
@@ -87,7 +73,7 @@ async def execute(urls: Urls, *statements: str) -> None:
 @asynccontextmanager
 async def temporal() -> AsyncIterator[str]:
     """Run a Temporal server that knows our namespace; yield its address."""
-    port, ui_port = _free_port(), _free_port()
+    port, ui_port = free_ports(2)
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "temporal.db"
         with _running(engine.command(engine.find(), store, port, ui_port, NAMESPACE)):
@@ -100,7 +86,7 @@ async def temporal() -> AsyncIterator[str]:
 @asynccontextmanager
 async def cloud() -> AsyncIterator[str]:
     """Run the simulated cloud, in which everything is ready at once; yield its URL."""
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         words = ["--port", str(port), "--data", f"{folder}/cloud.db", "--speed", "1000000000"]
         words += ["--quota-nodes", "1000000", "--capacity", "100000000"]
@@ -112,7 +98,7 @@ async def cloud() -> AsyncIterator[str]:
 @asynccontextmanager
 async def serving(module: str, urls: Urls) -> AsyncIterator[int]:
     """Run ``python -m module PORT``; yield the port that it listens on."""
-    port = _free_port()
+    port = free_port()
     with process(module, urls, {}, str(port)):
         await _until(lambda: _listens(port))
         yield port
@@ -157,13 +143,6 @@ def _running(
         finally:
             running.send_signal(signal.SIGINT)
             running.wait(PATIENCE_SECONDS)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def _listens(port: int) -> None:

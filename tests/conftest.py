@@ -9,7 +9,6 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
@@ -17,6 +16,7 @@ from temporalio.testing import WorkflowEnvironment
 from cks.db import migrate, tenants
 from cks.db.connections import connect
 from cks.db.dispatch import Dispatch
+from cks.db.logins import let_in, passwords_of
 from cks.db.session import Database
 from cks.db.tenants import Founded, NewTenant
 from cks.engine import SEARCH_ATTRIBUTES
@@ -44,11 +44,7 @@ async def migrated(prefer: Path | None = None) -> AsyncIterator[Urls]:
             *(server.url(PASSWORD, role) for role in ("postgres", "cks_app", "cks_dispatch"))
         )
         await migrate.upgrade(urls.owner)
-        engine = connect(urls.owner, pool_size=1)
-        async with engine.begin() as connection:
-            for role in ("cks_app", "cks_dispatch"):
-                await connection.execute(sa.text(f"ALTER ROLE {role} PASSWORD '{PASSWORD}'"))
-        await engine.dispose()
+        await let_in(urls.owner, passwords_of(urls.app, urls.dispatch))
         yield urls
 
 

@@ -78,8 +78,10 @@ async def _list(url: str, ids: str) -> list[OperationLine]:
     async with owning(url) as connection, AsyncSession(connection) as session:
         await session.execute(READ_ONLY)
         rows = await driver(session).fetch(READ + OLDEST_FIRST.format(ids=ids))
-        names = {row.id: row.name for row in await session.execute(TENANTS)}
-    return [_line(state, names[state.tenant_id]) for state in map(state_of, rows)]
+        found = [state_of(row) for row in rows]
+        theirs = TENANTS.where(Tenant.id.in_({state.tenant_id for state in found}))
+        names = {row.id: row.name for row in await session.execute(theirs)}
+    return [_line(state, names[state.tenant_id]) for state in found]
 
 
 def _line(operation: OperationState, tenant: str) -> OperationLine:

@@ -12,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cks.db.models.operations import IS_ORPHAN, Operation, OperationStep
 from cks.db.owner import NotDone, owning
 from cks.domain.clusters import ClusterStatus
 from cks.domain.operations import LIVE
@@ -22,11 +23,10 @@ UPDATE operation_events SET xid = pg_current_xact_id()
 """)
 DRAW = sa.text("SELECT draw_fence()")
 CLUSTERS = sa.text("SELECT id, tenant_id, name, status FROM clusters")
-BUSY = sa.text("SELECT DISTINCT resource_id FROM operations WHERE status = ANY (:live)")
-ORPHANED = sa.text("""
-SELECT DISTINCT o.resource_id FROM operations o JOIN operation_steps s ON s.operation_id = o.id
- WHERE s.orphaned_at IS NOT NULL AND s.undone_at IS NULL
-""")
+BUSY = sa.select(Operation.resource_id).where(Operation.status.in_(LIVE))
+ORPHANED = sa.select(Operation.resource_id).where(
+    Operation.id.in_(sa.select(OperationStep.operation_id).where(IS_ORPHAN))
+)
 
 
 class What(StrEnum):
@@ -95,7 +95,7 @@ async def _compare(
     connection: AsyncConnection, in_cloud: Collection[UUID], *, alone: bool = False
 ) -> list[Difference]:
     rows = {row.id: row for row in await connection.execute(CLUSTERS)}
-    busy = set(await connection.scalars(BUSY, {"live": [*map(str, LIVE)]}))
+    busy = set(await connection.scalars(BUSY))
     swept = set(await connection.scalars(ORPHANED))
     wanted = {one for one, row in rows.items() if row.status != ClusterStatus.FAILED}
     unwanted = set(in_cloud) - wanted - busy
