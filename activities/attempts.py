@@ -5,11 +5,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from temporalio.exceptions import ApplicationError
+
 from activities.ownership import Ownership
 from cks.db import events, steps
 from cks.db.session import Session
 from cks.db.states import OperationState, StepState
 from cks.domain.operations import Heading, OperationRef
+
+OUTRUN = "outrun"
 
 Write = Callable[[Session], Awaitable[None]]
 """What a step writes beside its own row, in the same transaction."""
@@ -37,8 +41,7 @@ class Attempt:
         if fraction == self.fraction and not self.failing:
             return
         async with self.row() as (session, operation, step):
-            if self.is_old(step):
-                return
+            self._check_newest(step)
             steps.advance(step, fraction)
             if also:
                 await also(session)
@@ -48,8 +51,7 @@ class Attempt:
     async def complete(self, also: Write | None = None) -> None:
         """Note that the step's wish is so, together with what it brought about."""
         async with self.row() as (session, operation, step):
-            if self.is_old(step):
-                return
+            self._check_newest(step)
             steps.complete(step, operation.now)
             if also:
                 await also(session)
@@ -58,18 +60,24 @@ class Attempt:
     async def fail(self, said: str, budget: timedelta) -> bool:
         """Note that it failed; return whether the step's calls have failed for too long."""
         async with self.row() as (session, operation, step):
-            if self.is_old(step):
-                return True
+            if self._is_old(step):
+                return False
             spent = steps.note_failure(step, said, budget, operation.now)
             await events.record(session, operation)
             return spent
 
-    def is_old(self, step: StepState) -> bool:
-        """Say whether another attempt has followed, so that nobody waits for this one.
-
-        It may have hung, and woken up: what it saw is old, and what it says is not heard.
-        """
+    def _is_old(self, step: StepState) -> bool:
+        """Say whether another attempt has followed: what this one saw is old, and is not heard."""
         return (step.fence, step.attempt) != (self.fence, self.number)
+
+    def _check_newest(self, step: StepState) -> None:
+        """Raise, to be tried again, if another attempt has followed.
+
+        Mostly nobody waits for this one: it hung, and woke up.  But an operator may have reset the
+        activity, so that its attempts count from one again: they count up past the others.
+        """
+        if self._is_old(step):
+            raise ApplicationError("another attempt has followed", type=OUTRUN)
 
     @asynccontextmanager
     async def row(self) -> AsyncIterator[tuple[Session, OperationState, StepState]]:

@@ -10,7 +10,14 @@ from temporalio import activity
 from activities.ownership import Ownership
 from activities.refusals import refusing
 from cks.db import endings, events, operations, steps
-from cks.domain.operations import LIVE, Heading, OperationRef, OperationStatus, Reason
+from cks.domain.operations import (
+    LIVE,
+    Heading,
+    OperationRef,
+    OperationStatus,
+    Reason,
+    check_done,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +64,5 @@ class Operations:
         ref, heading = settlement.operation, settlement.heading
         async with self._ownership.of(ref, heading, settling=True) as (session, operation):
             if operation.status in LIVE:
+                check_done(heading, (step.status for step in operation.steps))
                 await endings.conclude(session, operation)

@@ -15,7 +15,7 @@ from cks.db import operations
 from cks.db.session import Database, Session
 from cks.db.states import OperationState, state_of
 from cks.domain.operations import Heading, OperationRef, check_heading, check_live
-from cks.domain.refusals import Superseded
+from cks.domain.refusals import NotFound, Superseded
 from cks.engine import Engine
 
 
@@ -30,13 +30,14 @@ class Ownership:
     ) -> AsyncIterator[tuple[Session, OperationState]]:
         """Open a transaction in which the calling run owns the live operation.
 
-        Raise ``Superseded`` if it does not, and ``TurnedBack`` if it means to go forward with
-        an operation that is being undone.  Who is ``settling`` may find that it did so
-        before: only the reply was lost.
+        Raise ``NotFound`` where the database was set back and no row knows it, so that its run
+        fails and is seen; ``Superseded`` if the run does not own it, and ``TurnedBack`` if it
+        means to go forward with an operation that is being undone.  Who is ``settling`` may find
+        that it did so before: only the reply was lost.
         """
         async with self._database.hold(ref) as (session, row):
             if row is None:
-                raise Superseded("there is no such operation")
+                raise NotFound("There is no such operation.")
             operation = state_of(row)
             mine = operation.run_id == activity.info().workflow_run_id
             if not (settling and mine):

@@ -5,6 +5,7 @@ or later one outranks all that the cloud has seen, also where the database was s
 earlier day.  A late one is refused once a later operation on the same thing has begun.
 """
 
+import asyncio
 from dataclasses import dataclass
 
 from temporalio import activity
@@ -16,6 +17,10 @@ from cks.db.session import Database
 from cks.domain.clusters import Orphan
 from cks.domain.operations import OperationRef
 from cks.domain.refusals import Declined, NotFound
+
+TRY_SECONDS = 30.0
+"""How long one try waits for the thing to go: what stays must not keep workers from orders."""
+STILL_THERE = "still_there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +45,10 @@ class Sweeping:
         if fence is None:
             return
         try:
-            async with beating():
+            async with beating(), asyncio.timeout(TRY_SECONDS):
                 await self._steps.remove(removal.orphan.thing, fence)
+        except TimeoutError as late:
+            raise ApplicationError("it is still there", type=STILL_THERE) from late
         except Declined as no:
             raise ApplicationError(no.detail, type=no.code) from no
         ref, step = removal.operation, removal.orphan.step

@@ -68,7 +68,7 @@ async def running(given: Settings, profile: ClientConnectConfig) -> AsyncIterato
         reconciler = Reconciler(database, dispatch, temporal)
         await stack.enter_async_context(_meanwhile(reconciler.run()))
         lost = LostRows(database, dispatch, temporal)
-        await stack.enter_async_context(_meanwhile(lost.run()))
+        await stack.enter_async_context(_meanwhile(lost.run(), endless=False))
         keeper = DeadlineKeeper(database, dispatch)
         await stack.enter_async_context(_meanwhile(keeper.run()))
         ops = build_ops(Vitals(database, dispatch, temporal, relay, reconciler, keeper))
@@ -91,15 +91,29 @@ async def _refuse_power(database: Database, dispatch: Dispatch) -> None:
 
 
 @asynccontextmanager
-async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def _meanwhile(
+    work: Coroutine[None, None, None], *, endless: bool = True
+) -> AsyncIterator[None]:
+    """Run work beside the block.
+
+    What is ``endless`` and ends by itself ends the process, so that another takes its place.
+    """
     task = asyncio.create_task(work)
+    if endless:
+        task.add_done_callback(_leave)
     try:
         yield
     finally:
+        task.remove_done_callback(_leave)
         task.cancel()
         _, left = await asyncio.wait({task}, timeout=GRACE_SECONDS)
         if left:
             log.warning("%s does not end; leaving it", task.get_coro())
+
+
+def _leave(task: asyncio.Task[None]) -> None:
+    log.critical("%s has ended, so this process does", task.get_coro())
+    signal.raise_signal(signal.SIGTERM)
 
 
 @asynccontextmanager

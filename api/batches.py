@@ -14,14 +14,15 @@ log = logging.getLogger("cks.relay")
 
 
 async def each(act: Callable[[Found], Awaitable[None]], found: Sequence[Found]) -> None:
-    """Act on each.  Raise ``EngineAway`` once a few together met it: the rest would, too."""
+    """Act on each.  Raise ``EngineAway`` once a few together met it: the rest would, too.
+
+    A call's own ``CancelledError`` is trouble as any other; ours is raised where we wait.
+    """
     for first in range(0, len(found), AT_ONCE):
         few = found[first : first + AT_ONCE]
         doing = (_about(one, act) for one in few)
         ends = await asyncio.gather(*doing, return_exceptions=True)
         for one, end in zip(few, ends, strict=True):
-            if isinstance(end, asyncio.CancelledError):
-                raise end
             if isinstance(end, BaseException):
                 with logs.bound(one.ref, one.workflow_id):
                     log.error("acting on it failed", exc_info=_worth_telling(end))

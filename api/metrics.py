@@ -22,6 +22,17 @@ ORPHANED = Gauge(
 )
 RECONCILED = Gauge("cks_reconciler_last_pass_seconds", "Age of the last whole pass here")
 
+ERRORS = Counter("cks_http_errors_total", "Requests that met a bug of ours")
+KINDS = (
+    "operations.deadline_passed",
+    "operations.engine_lost",
+    "operations.row_lost",
+    "operations.run_ended",
+    "operations.run_restarted",
+)
+for kind in KINDS:  # a counter that is born with its first event shows no increase
+    REPAIRS.labels(kind)
+
 log = logging.getLogger("cks.access")
 
 
@@ -47,5 +58,7 @@ def measured(request: web.Request) -> Iterator[Told]:
         seconds = time.perf_counter() - began
         SECONDS.labels(request.method, route).observe(seconds)
         REQUESTS.labels(request.method, route, str(told.status)).inc()
+        if told.status == web.HTTPInternalServerError.status_code:
+            ERRORS.inc()
         fields = {"method": request.method, "route": route, "status": told.status}
         log.info("answered", extra={**fields, "milliseconds": round(seconds * 1000, 3)})

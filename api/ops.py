@@ -20,7 +20,7 @@ from cks.engine import Temporal
 
 PATIENCE_SECONDS = 3
 STALE_SECONDS = 15
-DEGRADING = {"temporal", "reconciler"}
+DEGRADING = {"temporal", "relay", "reconciler", "deadlines"}
 """What may be amiss while requests are still served and accepted."""
 
 

@@ -41,7 +41,7 @@ class MethodNotAllowed(Declined):
 
 
 class DatabaseAway(Declined):
-    """The database does not answer, or has no room; nothing was done."""
+    """The database does not answer, or has no room; what was to be changed may be, or not."""
 
     code = "database_unavailable"
 

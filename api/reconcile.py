@@ -36,6 +36,7 @@ QUIET_SECONDS = 2.0
 """A row that told something just now has a run; the truth is to be told within ten seconds."""
 SETTLING_SECONDS = 30.0
 MEMORY_SECONDS = 120.0
+"""How far back of the last whole look it looks for what was settled."""
 FIRST_MEMORY_SECONDS = 3600.0
 BATCH = 1000
 LOCK = 0x636B73  # "cks"
@@ -51,7 +52,7 @@ class Reconciler:
         self._dispatch = dispatch
         self._engine = engine
         self._passed = time.monotonic()
-        self._memory_seconds = FIRST_MEMORY_SECONDS
+        self._remembered = time.monotonic() - FIRST_MEMORY_SECONDS
 
     async def run(self) -> None:
         """Reconcile until cancelled; while another process does, only look on."""
@@ -93,10 +94,12 @@ class Reconciler:
 
     async def end_survivors(self, settling_seconds: float = SETTLING_SECONDS) -> None:
         """End the runs that are open long after their operations were settled."""
-        types, memory = WORKFLOWS.keys(), self._memory_seconds
+        began = time.monotonic()
+        memory = began - self._remembered + MEMORY_SECONDS
+        types = WORKFLOWS.keys()
         settled = await self._dispatch.find_settled(types, BATCH, settling_seconds, memory)
         await each(self._end, settled)
-        self._memory_seconds = MEMORY_SECONDS
+        self._remembered = began
 
     async def sweep(self) -> None:
         """See to it that all that ended operations left is being removed."""

@@ -77,7 +77,10 @@ def _trouble(error: Exception) -> Declined:
     """Tell the database's absence from a bug of ours."""
     if is_away(error):
         log.warning("the database is away: %s", error)
-        return DatabaseAway("The database does not answer. Nothing was done; try again soon.")
+        return DatabaseAway(
+            "The database does not answer. Try again soon: whether a change was made is not known; "
+            "with the same Idempotency-Key it is not made twice."
+        )
     log.error("the request met a bug", exc_info=error)
     return Bug("Something broke on our side. The request's id finds the reason in our logs.")
 

@@ -9,9 +9,10 @@ its token does.
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from aiohttp import web
@@ -28,8 +29,9 @@ from cks.domain.refusals import Declined, Fault, Invalid
 
 EVENT_STREAM = "text/event-stream"
 QUIET_SECONDS = 15.0
-HELD_BACK_SECONDS = 0.5
-"""An event may stay out of sight for as long as an older transaction; nobody announces its end."""
+HELD_BACK_SECONDS, LONGEST_HELD_BACK_SECONDS = 0.5, 5.0
+"""An event may stay out of sight for as long as an older transaction of the server, whosever it
+is; nobody announces its end.  The longer that takes, the seldomer we look."""
 ONE_ID = re.compile(r"[0-9]{1,9}")
 ALL_ID = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
@@ -128,20 +130,20 @@ async def _stream(visit: Visit[Query], key: UUID, look: Look) -> web.StreamRespo
     """
     with visit.around.announcements.about(key) as news:
         seen = await look()
-        response = await _begun(visit)
+        told = Telling(await _begun(visit))
         try:
-            await _tell(response, seen.told)
+            await told.tell(seen.told)
             while not seen.over:
                 if len(seen.told) < events.MOST:
-                    await _pause(response, news, held_back=seen.held_back)
+                    await told.pause(news, held_back=seen.held_back)
                 news.clear()
                 seen = await look()
-                await _tell(response, seen.told)
+                await told.tell(seen.told)
         except (ConnectionError, Declined):
             log.info("%s: the stream's reader has gone, or may no more", key)
         except Exception as error:  # noqa: BLE001  (an answer has begun: it can only end)
             log.warning("%s: the stream ends: %s", key, error)
-    return response
+    return told.response
 
 
 async def _begun(visit: Visit[Query]) -> web.StreamResponse:
@@ -156,16 +158,32 @@ async def _begun(visit: Visit[Query]) -> web.StreamResponse:
     return response
 
 
-async def _tell(response: web.StreamResponse, told: Sequence[Event]) -> None:
-    for place, body in told:
-        data = body.model_dump_json()
-        await response.write(f"id: {place}\nevent: operation\ndata: {data}\n\n".encode())
+@dataclass(slots=True)
+class Telling:
+    """An answer under way: when it last said anything; how long to wait for what is held back."""
 
+    response: web.StreamResponse
+    written: float = field(default_factory=time.monotonic)
+    patience: float = HELD_BACK_SECONDS
 
-async def _pause(response: web.StreamResponse, news: asyncio.Event, *, held_back: bool) -> None:
-    """Wait until it is worth looking; a comment keeps a silent connection open."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(news.wait(), HELD_BACK_SECONDS if held_back else QUIET_SECONDS)
-        return
-    if not held_back:
-        await response.write(b": still here\n\n")
+    async def tell(self, told: Sequence[Event]) -> None:
+        for place, body in told:
+            data = body.model_dump_json()
+            await self._write(f"id: {place}\nevent: operation\ndata: {data}\n\n")
+        if told:
+            self.patience = HELD_BACK_SECONDS
+
+    async def pause(self, news: asyncio.Event, *, held_back: bool) -> None:
+        """Wait until it is worth looking; a comment keeps a silent connection open."""
+        quiet = self.written + QUIET_SECONDS - time.monotonic()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(news.wait(), min(quiet, self.patience) if held_back else quiet)
+            return
+        if held_back:
+            self.patience = min(2 * self.patience, LONGEST_HELD_BACK_SECONDS)
+        if time.monotonic() >= self.written + QUIET_SECONDS:
+            await self._write(": still here\n\n")
+
+    async def _write(self, text: str) -> None:
+        await self.response.write(text.encode())
+        self.written = time.monotonic()

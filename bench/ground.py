@@ -141,8 +141,17 @@ def _running(
             sys.stderr.write(told.read()[-TAIL:].decode(errors="replace"))
             raise
         finally:
-            running.send_signal(signal.SIGINT)
-            running.wait(PATIENCE_SECONDS)
+            _stop(running)
+
+
+def _stop(running: subprocess.Popen[bytes]) -> None:
+    """Ask it to end; one that does not is killed, since it keeps nothing that is worth a wait."""
+    running.send_signal(signal.SIGINT)
+    try:
+        running.wait(PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        running.wait()
 
 
 async def _listens(port: int) -> None:

@@ -15,14 +15,14 @@ class SweepOrphans:
     """One open run per operation with orphans: the reconciler starts it, also after an end.
 
     The kinds go one after the other, last made first, as an undo does; orphans of one kind
-    side by side.
+    side by side, a few at a time.
     """
 
     @workflow.run
     async def run(self, order: SweepOrder) -> None:
         for _, found in groupby(order.orphans, lambda orphan: orphan.thing.kind):
             orphans = list(found)
-            await side_by_side(orphans, lambda one: self._remove(order, one), len(orphans))
+            await side_by_side(orphans, lambda one: self._remove(order, one))
 
     async def _remove(self, order: SweepOrder, orphan: Orphan) -> None:
         await workflow.execute_activity_method(

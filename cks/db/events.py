@@ -45,7 +45,10 @@ MOST = 200
 
 OF_ONE = sa.text("""
 SELECT seq, event FROM operation_events
- WHERE operation_id = :operation AND seq > :after ORDER BY seq LIMIT :limit
+ WHERE operation_id = :operation AND seq > (
+       SELECT CASE WHEN :after > max(seq) THEN max(seq) - 1 ELSE :after END
+         FROM operation_events WHERE operation_id = :operation)
+ ORDER BY seq LIMIT :limit
 """)
 LAST = sa.text("""
 SELECT DISTINCT ON (operation_id) operation_id, event FROM operation_events
@@ -200,7 +203,10 @@ def payload_of(ref: OperationRef, seq: int) -> str:
 async def events_of(
     session: AsyncSession, operation_id: UUID, after: int, limit: int = MOST
 ) -> Sequence[tuple[int, Moment]]:
-    """Return ``(seq, moment)`` of an operation's events after ``after``, in order."""
+    """Return ``(seq, moment)`` of an operation's events after ``after``, in order.
+
+    A place that is beyond all of them is of a database that was set back: it means the last one.
+    """
     names = {"operation": operation_id, "after": after, "limit": limit}
     return [(row.seq, row.event) for row in await session.execute(OF_ONE, names)]
 

@@ -85,6 +85,8 @@ async def _gather(url: str, tenant: str, path: Path, folder: Path) -> Exported:
                 for table, column in (await connection.execute(TABLES)).all()
             },
         )
+    # Not in the snapshot's transaction: the chain of the log has moved on meanwhile.
+    async with owning(url) as connection:
         await log_by_hand(connection, tenant_id, "tenants.export", ("tenant", tenant_id))
     return exported
 

@@ -117,11 +117,13 @@ class Database:
                 command_timeout=STATEMENT_SECONDS,
                 **({"statement_cache_size": 0} if self._pooled else {}),
             )
-        if not self._pooled:
-            return await (await self._askers).fetchrow(question, *told, timeout=STATEMENT_SECONDS)
-        # A pooler may take the server away between a statement's preparation and its execution.
-        async with (await self._askers).acquire() as connection, connection.transaction():
-            return await connection.fetchrow(question, *told)
+        # Where the database is silent, whoever waits for a connection is told so soon.
+        async with (await self._askers).acquire(timeout=CONNECT_SECONDS) as connection:
+            if not self._pooled:
+                return await connection.fetchrow(question, *told)
+            # A pooler may take the server away between a statement's preparation and execution.
+            async with connection.transaction():
+                return await connection.fetchrow(question, *told)
 
     async def schema_revision(self) -> str:
         """Return the revision that the database is at."""

@@ -4,6 +4,9 @@ from datetime import UTC, datetime
 from functools import cache
 from zoneinfo import available_timezones
 
+MACHINES_OWN = {"Factory", "localtime"}
+"""Files among the zones that stand for wherever a machine happens to be."""
+
 
 def rfc3339(at: datetime) -> str:
     """Write an aware instant as RFC 3339 in UTC, to the microsecond."""
@@ -17,4 +20,4 @@ def rfc3339_or_none(at: datetime | None) -> str | None:
 @cache
 def zones() -> frozenset[str]:
     """Return the names of the time zones that there are (IANA's); the files are read once."""
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - MACHINES_OWN

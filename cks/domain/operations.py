@@ -102,6 +102,12 @@ def check_heading(heading: Heading, ending: Ending | None) -> None:
         raise TurnedBack(f"the operation is being undone and will be {ending}")
 
 
+def check_done(heading: Heading, steps: Iterable[StepStatus]) -> None:
+    """Raise if an operation would complete with a step of its plan undone: that is a bug."""
+    if heading is Heading.FORWARD and set(steps) - {StepStatus.COMPLETED}:
+        raise AssertionError("an operation is to complete before its steps")
+
+
 def check_cancel(status: OperationStatus) -> None:
     """Raise ``TooLate`` unless there is something to cancel, or it was cancelled before."""
     if status in (OperationStatus.COMPLETED, OperationStatus.FAILED):

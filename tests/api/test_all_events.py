@@ -109,6 +109,20 @@ async def test_what_commits_late_is_told_once_and_in_its_place(
             await stream.next(1.5)
 
 
+async def test_an_old_transaction_keeps_no_comment_back(
+    client: Client, stories: Stories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.streams.QUIET_SECONDS", 0.4)
+    slow = await client.order()
+    async with client.stream(PATH) as stream, stories.of(slow).open() as (session, row):
+        await stories.of(slow).tell(session, row, 0.3)
+        quick = await client.order()
+        assert await stream.response.content.readline() == b": still here\n"
+    async with client.stream(PATH, BEGINNING) as stream:
+        told = await some(stream, 3)
+    assert {event.data["id"] for event in told} == {slow["id"], quick["id"]}
+
+
 async def test_a_reader_of_many_hears_each_event_once(client: Client, stories: Stories) -> None:
     operations = await asyncio.gather(*(client.order() for _ in range(8)))
     async with client.stream(PATH) as stream:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client as TemporalClient
 
 from api.deadlines import DeadlineKeeper
+from api.metrics import KINDS
 from api.ops import Vitals, build_ops
 from api.reconcile import Reconciler
 from api.relay import Relay
@@ -86,14 +87,23 @@ async def test_it_is_down_but_alive_while_the_database_is_away(
     assert (alive.status, alive.body) == (200, {"status": "alive"})
 
 
-async def test_it_is_down_when_the_relay_has_stopped_looking(
+async def test_it_is_degraded_while_the_relay_is_slow_since_work_is_still_accepted(
     vitals: Vitals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vitals.relay, "_looked", asyncio.get_running_loop().time() - 60)
     async with serving(build_ops(vitals)) as operator:
         answer = await operator.get("/readyz")
-    assert (answer.status, answer.body["status"]) == (503, "down")
+    assert (answer.status, answer.body["status"]) == (200, "degraded")
     assert not answer.body["checks"]["relay"]["ok"]
+
+
+async def test_every_repair_is_counted_from_nought(vitals: Vitals) -> None:
+    """A counter that is born with its first event shows no increase."""
+    async with serving(build_ops(vitals)) as ops:
+        told = (await ops.get("/metrics")).body
+    for kind in KINDS:
+        assert f'cks_reconciler_repairs_total{{kind="{kind}"}}' in told
+    assert "cks_http_errors_total " in told
 
 
 async def test_it_counts_requests_by_route_and_never_by_path(

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from cks.db import standing
 from cks.db.models.activity import ActivityLog
 from cks.db.session import Database
+from cks.domain.instants import zones
 from tests.api.client import CLUSTERS, Client, order
 from tests.conftest import Urls
 
@@ -67,6 +68,17 @@ async def test_postgresql_knows_zones_that_python_does_not_and_they_are_refused(
         assert await session.scalar(sa.text("SELECT tz_ok('Mars5')"))
     for zone in sorted(known - zoneinfo.available_timezones())[:3]:
         assert (await patch(client, {"timezone": zone})).status == 422
+
+
+async def test_every_zone_that_is_taken_is_one_of_the_databases(
+    database: Database, tenant: UUID
+) -> None:
+    """`localtime` is a file of this machine, and another one's time is another."""
+    async with database.begin(tenant) as session:
+        every = "SELECT zone FROM unnest(CAST(:zones AS text[])) zone"
+        query = sa.text(f"{every} WHERE NOT tz_ok(zone)")
+        unknown = await session.scalars(query, {"zones": sorted(zones())})
+        assert list(unknown) == []
 
 
 async def test_who_may_read_may_not_change(viewer: Client) -> None:

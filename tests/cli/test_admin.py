@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from cks import catalogue
 from cks.cli.main import operators
 from cks.db import tenants
+from cks.db.export import export
 from cks.db.migrate import head
 from cks.db.models.tenants import Tenant
 from cks.db.tenants import Founded, NewTenant
@@ -235,6 +236,20 @@ async def test_an_export_holds_every_row_of_the_tenant_and_no_secret(
         urls.owner, "tenant", "export", str(mine.tenant_id), "--output", str(output)
     )
     assert (again.exit_code, again.stderr) == (1, f"Error: There is a file {output} already.\n")
+
+
+async def test_a_tenant_at_work_is_exported(urls: Urls, founded: Founded, tmp_path: Path) -> None:
+    """The log's chain moves on while its rows are read."""
+
+    async def work() -> None:
+        while True:
+            await tenants.create_token(urls.owner, str(founded.user_id))
+
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(work())
+        for number in range(5):
+            await export(urls.owner, str(founded.tenant_id), tmp_path / f"{number}.tar.gz")
+        working.cancel()
 
 
 async def test_an_export_that_the_disk_does_not_take_leaves_nothing(

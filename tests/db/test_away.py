@@ -1,12 +1,15 @@
 """Errors that pass by themselves, told from those that do not, as a real server gives them."""
 
+import asyncio
+import time
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cks.db.connections import is_away
-from cks.db.session import Database
+from cks.db.session import ASKERS, Database
 from tests.servers import free_port
 
 
@@ -39,6 +42,20 @@ async def test_what_passes_is_worth_another_try(owner: AsyncEngine, state: str) 
 @pytest.mark.parametrize("state", ["23505", "23514", "42501", "42P01", "22P02"])
 async def test_what_is_wrong_stays_wrong(owner: AsyncEngine, state: str) -> None:
     assert not is_away(await raised(owner, state))
+
+
+async def test_whoever_finds_all_connections_waiting_is_told_soon(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cks.db.session.CONNECT_SECONDS", 0.5)
+    waiting = [asyncio.create_task(database.ask("SELECT pg_sleep(3)")) for _ in range(ASKERS)]
+    await asyncio.sleep(1)
+    began = time.monotonic()
+    with pytest.raises(TimeoutError) as caught:
+        await database.ask("SELECT 1")
+    assert is_away(caught.value)
+    assert time.monotonic() - began < 1.5
+    await asyncio.gather(*waiting)
 
 
 async def test_nobody_listening_is_away() -> None:

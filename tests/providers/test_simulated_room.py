@@ -6,6 +6,7 @@ import pytest
 
 from cks.domain.refusals import NoCapacity, ProviderQuota
 from cks.providers.simulated.client import OperatorDesk, SimulatedCloud
+from cks.providers.simulated.cloud import UNKNOWN_VCPUS
 from tests.providers.orders import pool, raise_control_plane, raise_pool, until
 from tests.providers.simulator import simulator
 
@@ -49,12 +50,23 @@ async def test_what_is_gone_leaves_its_room_to_others(cluster_id: UUID, pool_id:
         await cloud.close()
 
 
-async def test_an_unknown_instance_type_or_a_negative_count_is_a_wrong_call(
+async def test_an_instance_type_that_came_later_is_of_a_middling_size(
+    cluster_id: UUID, pool_id: UUID
+) -> None:
+    async with simulator(capacity_vcpus=3 * UNKNOWN_VCPUS) as url:
+        cloud = SimulatedCloud(url)
+        await raise_control_plane(cloud, cluster_id)
+        abacus = pool(cluster_id, pool_id, 3, instance_type="abacus.large")
+        assert [found.ready for found in (await raise_pool(cloud, abacus)).pools.values()] == [3]
+        with pytest.raises(NoCapacity):
+            await cloud.ensure_node_pool(pool(cluster_id, uuid4(), 1), 1)
+        await cloud.close()
+
+
+async def test_a_negative_count_is_a_wrong_call(
     cloud: SimulatedCloud, cluster_id: UUID, pool_id: UUID
 ) -> None:
     await raise_control_plane(cloud, cluster_id)
-    with pytest.raises(ValueError, match=r"no instance type abacus\.large"):
-        await cloud.ensure_node_pool(pool(cluster_id, pool_id, instance_type="abacus.large"), 1)
     with pytest.raises(ValueError, match="cannot have -1 nodes"):
         await cloud.ensure_node_pool(pool(cluster_id, pool_id, -1), 1)
     assert (await cloud.observe(cluster_id)).pools == {}

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
 
 from api.lost_rows import ROW_LOST, LostRows
 from api.relay import launch_of
@@ -84,3 +84,13 @@ async def test_it_waits_for_a_server_that_is_away(
     looking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await looking
+
+
+async def test_a_run_that_no_row_knows_fails_so_that_it_is_seen(ours: Site) -> None:
+    known = launch_of(await ours.order())
+    ref = OperationRef(ours.caller.tenant_id, uuid4())
+    workflow_id = f"cluster.create/{ref.id}"
+    order = replace(known.order, operation=ref, cluster_id=uuid4())
+    await ours.engine.start(replace(known, order=order, workflow_id=workflow_id), again=False)
+    with pytest.raises(WorkflowFailureError):
+        await ours.temporal.get_workflow_handle(workflow_id).result()

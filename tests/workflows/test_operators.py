@@ -4,15 +4,17 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import (
     PauseWorkflowExecutionRequest,
+    ResetActivityRequest,
     UnpauseWorkflowExecutionRequest,
 )
 from temporalio.client import Client
 
 from cks.db.states import OperationState
 from cks.db.tenants import Founded
-from cks.domain.operations import OperationStatus
+from cks.domain.operations import OperationStatus, StepStatus
 from cks.providers.simulated.wire import Call, FaultKind
 from tests.conftest import Urls
 from tests.workflows.site import Site, reset, site
@@ -80,6 +82,31 @@ async def test_a_paused_run_goes_on_where_it_stood(ours: Site) -> None:
     rows = await ours.ended(operation)
     assert rows.operation.status is OperationStatus.COMPLETED
     assert await ours.kinds_alive(operation) == WHOLE
+
+
+@pytest.mark.trial
+async def test_an_activity_whose_attempts_were_reset_goes_on(
+    urls: Urls, temporal: Client, founded: Founded, cloud_url: str
+) -> None:
+    """They count from one again; what is done is heard once they have passed the old ones."""
+    async with site(urls, temporal, founded, cloud_url, step_budget_seconds=20) as ours:
+        operation = await ours.order()
+        await ours.fault(operation, Call.ENSURE_CONTROL_PLANE, FaultKind.ERROR, 3)
+        await ours.relay.relay()
+        await ours.until(lambda rows: rows.operation.step("control_plane").attempt == 3, operation)
+        await asyncio.sleep(0.5)
+        await temporal.workflow_service.reset_activity(
+            ResetActivityRequest(
+                namespace=temporal.namespace,
+                execution=WorkflowExecution(workflow_id=operation.workflow_id or ""),
+                type="create_control_plane",
+            )
+        )
+        rows = await ours.ended(operation)
+        assert rows.operation.status is OperationStatus.COMPLETED
+        assert {step.status for step in rows.operation.steps} == {StepStatus.COMPLETED}
+        assert rows.cluster.endpoint
+        assert await ours.kinds_alive(operation) == WHOLE
 
 
 @pytest.mark.trial

@@ -75,12 +75,16 @@ def door(wish: Wish) -> tuple[Kind, UUID]:
             return Kind.NODE_POOL, wish.pool_id
 
 
+UNKNOWN_VCPUS = 4
+"""Of a node whose type came into the catalogue later than this cloud."""
+
+
 class Cloud:
     def __init__(self, storage: Storage, terms: Terms) -> None:
         self._storage = storage
         self._terms = terms
         self._pace = terms.pace
-        self._types = {kind.name: kind for kind in catalogue.load().instance_types}
+        self._vcpus = {kind.name: kind.vcpus for kind in catalogue.load().instance_types}
 
     def carry_out(self, wish: Wish, fence: int, now: float) -> str:
         """Do it, and return the effect; raise ``Refused`` if it is not to be."""
@@ -223,18 +227,16 @@ class Cloud:
 
     def _check_room(self, spec: NodePoolSpec, more: int) -> int:
         """Return the vCPUs of one node, if there is room for so many more."""
-        offered = self._types.get(spec.instance_type)
-        if offered is None:
-            raise Refused(Code.INVALID, f"there is no instance type {spec.instance_type}")
+        offered = self._vcpus.get(spec.instance_type, UNKNOWN_VCPUS)
         nodes, vcpus = self._storage.usage()
         wanted = f"{more} more {spec.instance_type}"
         if more and nodes + more > self._terms.quota_nodes:
             held = f"{nodes} of {self._terms.quota_nodes} nodes are taken"
             raise Refused(Code.QUOTA_EXCEEDED, f"{wanted}: {held}")
-        if more and vcpus + more * offered.vcpus > self._terms.capacity_vcpus:
+        if more and vcpus + more * offered > self._terms.capacity_vcpus:
             left = max(0, self._terms.capacity_vcpus - vcpus)
             raise Refused(Code.NO_CAPACITY, f"{wanted}: {left} vCPUs are left")
-        return offered.vcpus
+        return offered
 
 
 def _pool(spec: NodePoolSpec, created_at: float) -> Resource:
