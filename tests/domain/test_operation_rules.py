@@ -12,8 +12,10 @@ from cks.domain.operations import (
     Heading,
     OperationStatus,
     Phase,
+    StepStatus,
     cancel_moment,
     check_cancel,
+    check_done,
     check_heading,
     check_live,
     phase_of,
@@ -147,3 +149,12 @@ def test_whatever_turns_back_ends_in_a_terminal_status() -> None:
 def test_the_runs_id_names_the_type_and_the_operation_and_nothing_of_a_tenant() -> None:
     operation = UUID("0198c5a0-0000-7000-8000-000000000001")
     assert workflow_id("cluster.create", operation) == f"cluster.create/{operation}"
+
+
+@pytest.mark.parametrize("step", [one for one in StepStatus if one is not StepStatus.COMPLETED])
+def test_nothing_completes_before_its_steps(step: StepStatus) -> None:
+    steps = [StepStatus.COMPLETED, step]
+    with pytest.raises(AssertionError, match="before its steps"):
+        check_done(Heading.FORWARD, steps)
+    check_done(Heading.BACK, steps)
+    check_done(Heading.FORWARD, steps[:1])
