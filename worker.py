@@ -9,8 +9,6 @@ import contextlib
 import logging
 import os
 import signal
-import sys
-import time
 from datetime import timedelta
 
 from temporalio import workflow
@@ -50,6 +48,7 @@ from cks.db.dispatch import Dispatch
 from cks.db.session import Database
 from cks.domain.retention import ExpiryOrder
 from cks.engine import OPERATION_TYPE, EngineAway, Temporal, ensure_schedule
+from cks.leaving import leave
 from cks.logs import Format, Level
 from cks.providers.base import Provider
 from cks.providers.simulated.client import SimulatedCloud
@@ -239,10 +238,8 @@ def main() -> int:
     except (WrongRole, ValueError) as error:
         log.error("%s", error)  # noqa: TRY400  (an answer, not a bug: no trace)
         return 1
-    finally:
-        time.sleep(0.3)  # the SDK's threads may crash an interpreter that exits under them
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

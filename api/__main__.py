@@ -8,8 +8,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
-import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -30,6 +28,7 @@ from cks.db.connections import WrongRole, check_role, is_away
 from cks.db.dispatch import Dispatch
 from cks.db.session import Database
 from cks.engine import Temporal, connect
+from cks.leaving import leave
 from cks.logs import Format, Level
 from cks.settings import Settings
 
@@ -138,10 +137,8 @@ def main() -> int:
     except (WrongRole, ValueError, OSError) as error:
         log.error("%s", error)  # noqa: TRY400  (an answer, not a bug: no trace)
         return 1
-    finally:
-        time.sleep(0.3)  # the SDK's threads may crash an interpreter that exits under them
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

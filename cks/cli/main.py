@@ -1,10 +1,11 @@
 """``cks``: the command's root.  Each area of commands registers itself."""
 
-import sys
+from typing import NoReturn
 
 import click
 
 from cks.cli import admin, offering, operations, restored, simulator, temporal, tenants
+from cks.leaving import leave
 
 
 @click.group()
@@ -22,11 +23,14 @@ for area in (admin, tenants, offering, operations, temporal, restored, simulator
     area.register(operators)
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command; whatever fails is one line on stderr, and status 1."""
     try:
         cks(prog_name="cks")
+        leave(0)
+    except SystemExit as end:  # so click ends a command
+        leave(end.code if isinstance(end.code, int) else int(end.code is not None))
     except Exception as error:  # noqa: BLE001 - an operator gets a reason, not a trace
         reason = str(error).strip() or type(error).__name__
         click.echo(f"Error: {reason.splitlines()[0]}", err=True)
-        sys.exit(1)
+        leave(1)
