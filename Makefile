@@ -5,10 +5,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-v
 	--no-emit-index-url --no-annotate --custom-compile-command 'make lock' $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test trial bench histories examples reference check lock format clean
+.PHONY: help dev test trial bench histories examples permissions reference check lock format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 dev: $(INSTALLED) ## Run everything on this machine; Ctrl-C stops it (docs/development.md)
 	@exec $(BIN)/python -m cks.dev
@@ -25,7 +25,7 @@ trial: $(INSTALLED) ## Play thousands of histories by seed, and examine the tria
 	@$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),2000) --start $(or $(START),$(shell date +%Y%m%d))
 
 bench: $(INSTALLED) ## Measure what is done most against floors (docs/performance.md)
-	@for name in read accept provision; do $(BIN)/python -m bench $$name || exit 1; done
+	@for name in read accept access provision; do $(BIN)/python -m bench $$name || exit 1; done
 
 histories: $(INSTALLED) ## Record histories of each workflow for the replay tests
 	@$(BIN)/python -m tests.workflows.histories
@@ -45,6 +45,9 @@ format: $(INSTALLED) ## Format the code and mend what the linter can
 
 examples: $(INSTALLED) ## Record the reference's examples anew, from the running API
 	@$(BIN)/python -m tests.api.recording
+
+permissions: $(INSTALLED) ## Write the tables of docs/permissions.md anew
+	@$(BIN)/python -m api.matrix
 
 reference: ## Fetch the reference page's own files from npm again, and check them
 	@tools/reference.sh

@@ -143,9 +143,13 @@ class Steps:
             )
 
     async def _take(self, session: Session, operation: OperationState) -> None:
+        """Begin, if who asked for it still may: it may have waited for days."""
         operations.take(operation)
-        if operation.type == clusters.CREATE:
-            await building.begin_create(session, operation.resource_id, operation.now)
+        if operation.type == clusters.CREATE and not await building.begin_create(
+            session, operation
+        ):
+            code = failures.PERMISSION_LOST
+            raise ApplicationError(failures.FAILURES[code][1], type=code, non_retryable=True)
 
     async def _failure(self, attempt: Attempt, error: Exception) -> ApplicationError:
         """Note the failed attempt, and say whether another one makes sense."""

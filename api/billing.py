@@ -11,6 +11,7 @@ from api.forms import Label
 from api.orders import MOST_POOLS, NewCluster, NewNodePool
 from api.reading import Either, Query
 from cks.db import prices
+from cks.db.access import Where
 from cks.domain.prices import (
     Charge,
     PoolSize,
@@ -100,6 +101,7 @@ ENDPOINTS = (
         method="POST",
         path="/v1/billing:estimate",
         permission="catalogue.read",
+        where=Where.ANYWHERE,
         summary="Estimate what a cluster or a node pool costs",
         answers=EstimateBody,
         body=Either("node_pools", ClusterSpec, PoolSpec),

@@ -8,6 +8,7 @@ from api.endpoint import Call, Endpoint, Reply
 from api.reading import Query
 from cks.catalogue import InstanceType
 from cks.db import prices
+from cks.db.access import Where
 from cks.domain.prices import CONTROL_PLANE, DISK, Tariff, money, node_sku
 from cks.domain.versions import Minor, choices, is_orderable, support_of
 
@@ -110,6 +111,7 @@ ENDPOINTS = (
         method="GET",
         path="/v1/versions",
         permission="catalogue.read",
+        where=Where.ANYWHERE,
         summary="List the Kubernetes versions on offer",
         answers=VersionPage,
         act=list_versions,
@@ -118,6 +120,7 @@ ENDPOINTS = (
         method="GET",
         path="/v1/instance-types",
         permission="catalogue.read",
+        where=Where.ANYWHERE,
         summary="List the kinds of machines on offer",
         answers=InstanceTypePage,
         act=list_instance_types,

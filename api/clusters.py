@@ -21,6 +21,7 @@ from api.reading import Query, id_or_name_in, only
 from api.replays import started
 from api.showing import cluster_body, etag_of, node_pool_body
 from cks.db import clusters, prices
+from cks.db.access import Where
 from cks.db.clusters import ClusterFilter
 from cks.domain.clusters import (
     ClusterWish,
@@ -118,7 +119,7 @@ async def list_clusters(call: Call[None, ClusterQuery]) -> Reply:
     query = call.query
     tags = tuple((key, value if mark else None) for key, mark, value in map(_split, query.tag))
     wanted = ClusterFilter(query.name, query.status, query.version, tags)
-    page = await clusters.list_views(call.session, wanted, cut_of(LIST, query))
+    page = await clusters.list_views(call.session, call.sight, wanted, cut_of(LIST, query))
     after = token_of(LIST, query, page.next_after)
     tariff = await prices.tariff(call.session)
     results = [cluster_body(view, tariff) for view in page.rows]
@@ -187,6 +188,7 @@ ENDPOINTS = (
         method="GET",
         path=LIST,
         permission="clusters.read",
+        where=Where.ANYWHERE,
         summary="List clusters, newest first",
         answers=ClusterPage,
         query=ClusterQuery,
@@ -196,6 +198,7 @@ ENDPOINTS = (
         method="GET",
         path=ONE,
         permission="clusters.read",
+        where=Where.CLUSTER,
         summary="Get a cluster",
         answers=ClusterBody,
         act=get_cluster,
@@ -204,6 +207,7 @@ ENDPOINTS = (
         method="DELETE",
         path=ONE,
         permission="clusters.delete",
+        where=Where.CLUSTER,
         summary="Delete a failed cluster",
         answers=OperationBody,
         status=202,
@@ -215,6 +219,7 @@ ENDPOINTS = (
         method="GET",
         path=POOLS,
         permission="node_pools.read",
+        where=Where.CLUSTER,
         summary="List a cluster's node pools",
         answers=NodePoolPage,
         query=NodePoolQuery,
@@ -224,6 +229,7 @@ ENDPOINTS = (
         method="GET",
         path=f"{POOLS}/{{node_pool_id}}",
         permission="node_pools.read",
+        where=Where.CLUSTER,
         summary="Get a node pool",
         answers=NodePoolBody,
         act=get_node_pool,

@@ -1,5 +1,8 @@
 """The way into a tenant's data: a token, checked together with the permission it needs.
 
+What somebody does not see is not there for them (404); what they see and may not do is refused
+(403), and the refusal says what is missing.
+
 ``Door.open`` is a transaction in which the caller is known and allowed.  A reader that waits
 opens it again for each look, so that a revoked token ends the stream that it began.
 """
@@ -14,11 +17,11 @@ from aiohttp import web
 
 from cks import logs
 from cks.db import access, views
-from cks.db.access import Identity
+from cks.db.access import Identity, Question, Verdict, Where
 from cks.db.session import Database, Session
 from cks.db.views import OperationView
 from cks.domain import tokens
-from cks.domain.access import Caller
+from cks.domain.access import Caller, Sight
 from cks.domain.refusals import Forbidden, NotFound, TenantSuspended, Unauthenticated
 from cks.domain.tokens import TokenClaim
 
@@ -38,10 +41,11 @@ def claim_of(request: web.Request) -> TokenClaim:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """An open transaction, who is in it, and its instant by the database's clock."""
+    """An open transaction, who is in it, how much they see, and its instant by the database."""
 
     session: Session
     caller: Caller
+    sight: Sight
     at: datetime
 
 
@@ -54,7 +58,7 @@ class Door:
 
     database: Database
     claim: TokenClaim
-    permission: str | None
+    question: Question
     changes: bool
     request_id: str
     address: str
@@ -65,22 +69,24 @@ class Door:
     async def open(self) -> AsyncIterator[Admission]:
         """Open a transaction for the token's tenant.
 
-        Raise ``Unauthenticated`` for a token that is not alive, ``Forbidden`` where its user
-        lacks the permission, and ``TenantSuspended``.
+        Raise ``Unauthenticated`` for a token that is not alive, ``NotFound`` for what its user
+        does not see, ``Forbidden`` where they lack the permission, and ``TenantSuspended``.
         """
-        async with self.database.enter(self.claim, self.permission) as (session, row):
+        async with self.database.enter(self.claim, self.question.told) as (session, row):
             known = access.identity_of(row)
-            yield Admission(session, self._judge(known), known.at)
+            caller = self._judge(known)
+            yield Admission(session, caller, known.sight(self.question.permission), known.at)
 
     async def look(self, operation_id: UUID) -> OperationView:
         """Read one operation, once to the database and back.
 
         Raise what ``open`` raises, and ``NotFound``.
         """
-        found = await views.glimpse(self.database, self.claim, str(self.permission), operation_id)
+        needed = str(self.question.permission)
+        found = await views.glimpse(self.database, self.claim, needed, operation_id)
         self._judge(found.identity)
         if found.operation is None:
-            raise NotFound("There is no such operation.")
+            raise NotFound(Where.OPERATION.lost)
         return found.operation
 
     def _judge(self, known: Identity) -> Caller:
@@ -95,17 +101,24 @@ class Door:
             agent=self.agent,
         )
         logs.bind(tenant_id=self.claim.tenant_id)
-        if not known.allowed:
-            raise Forbidden(f"This needs the permission {self.permission}.")
+        if known.verdict is Verdict.HIDDEN:
+            raise NotFound(self.question.where.lost)
+        if known.verdict is Verdict.FORBIDDEN:
+            raise self._forbidden(known)
         if known.suspended and self.changes:
             raise TenantSuspended("The tenant is suspended: it can be read, not changed.")
         return self.caller
+
+    def _forbidden(self, known: Identity) -> Forbidden:
+        needed = str(self.question.permission)
+        why = " The token is narrowed to others." if known.narrow else ""
+        return Forbidden(f"This needs the permission {needed}.{why}", members={"missing": [needed]})
 
 
 def door_of(
     request: web.Request,
     database: Database,
-    permission: str | None,
+    question: Question,
     *,
     request_id: str,
     changes: bool = False,
@@ -114,4 +127,4 @@ def door_of(
     agent = request.headers.get("User-Agent", "")[:LONGEST_AGENT]
     clean = agent.encode("utf-8", "replace").decode().replace("\0", "")
     claim, address = claim_of(request), request.remote or ""
-    return Door(database, claim, permission, changes, request_id, address, clean)
+    return Door(database, claim, question, changes, request_id, address, clean)

@@ -17,15 +17,27 @@ from pydantic import BaseModel
 from api.door import Door
 from api.keys import Surroundings
 from api.problems import DatabaseAway, NotJson, TooLarge, WrongContentType
-from api.reading import Either, Query, Strict
+from api.reading import Either, Query, Strict, id_in, id_or_name_in
+from cks.db.access import Question, Where
 from cks.db.session import Session
 from cks.domain import refusals
-from cks.domain.access import Caller
-from cks.domain.refusals import Declined
+from cks.domain.access import Caller, Sight
+from cks.domain.refusals import Declined, NotFound
 
 Body = TypeVar("Body", bound=BaseModel | None)
 Params = TypeVar("Params", bound=Query)
 
+NAMED = ("cluster_id", "node_pool_id")
+"""Of a path, what may be given by name."""
+NAMES = {
+    Where.CLUSTER: "cluster_id",
+    Where.OPERATION: "operation_id",
+    Where.USER: "user_id",
+    Where.GRANTEE: "user_id",
+    Where.ROLE: "role_id",
+    Where.GRANT: "grant_id",
+}
+"""Which part of the path says where."""
 MUTATING = frozenset(("POST", "PATCH", "PUT", "DELETE"))
 
 
@@ -33,11 +45,13 @@ MUTATING = frozenset(("POST", "PATCH", "PUT", "DELETE"))
 class Call(Generic[Body, Params]):
     """A request that was read, and whose caller is known and allowed.
 
-    ``session`` is the one transaction of the request, ``at`` its instant.
+    ``session`` is the one transaction of the request, ``at`` its instant; ``sight``, how much the
+    caller sees by the route's permission.
     """
 
     request: web.Request
     caller: Caller
+    sight: Sight
     session: Session
     at: datetime
     body: Body
@@ -67,12 +81,14 @@ class Subject:
 class Reply:
     """What a handler answers: the model that it declared, and headers.
 
-    A change names its subject, and the operation that carries it out.
+    A change names its subject, and the operation that carries it out; ``detail`` is what else
+    the log keeps of it.
     """
 
     body: BaseModel
     headers: Mapping[str, str] = field(default_factory=dict)
     subject: Subject | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)
     operation_id: UUID | None = None
 
 
@@ -80,17 +96,20 @@ class Reply:
 class Endpoint:
     """A route.  ``permission`` is ``resource.verb``; ``summary`` is its line in the reference.
 
-    Exactly one of ``act`` (inside one transaction) and ``wait`` (a reader who waits) is set.
-    ``stream`` is the media type of an answer that is no JSON.  A POST that is ``safe`` changes
-    nothing (RFC 9110): it leaves no line in the log.  Only what is ``always_open`` may be changed
-    by a tenant that is suspended.
+    ``where`` says where the permission must be held.  A route without one says ``why_open``: it is
+    for whoever has a token.  Exactly one of ``act`` (inside one transaction) and ``wait`` (a
+    reader who waits) is set.  ``stream`` is the media type of an answer that is no JSON.  A POST
+    that is ``safe`` changes nothing (RFC 9110): it leaves no line in the log.  Only what is
+    ``always_open`` may be changed by a tenant that is suspended.
     """
 
     method: str
     path: str
-    permission: str
+    permission: str | None
     summary: str
     answers: type[BaseModel]
+    where: Where = Where.TENANT
+    why_open: str | None = None
     status: int = 200
     body: type[Strict] | Either | None = None
     query: type[Query] = Query
@@ -116,14 +135,26 @@ class Endpoint:
     def mutates(self) -> bool:
         return self.takes_body and not self.safe
 
+    def asked_by(self, request: web.Request) -> Question:
+        """Return what a request needs, and where; an id that is none points nowhere."""
+        if self.where not in NAMES:
+            return Question(self.permission, self.where)
+        try:
+            name = NAMES[self.where]
+            wanted = id_or_name_in(request, name) if name in NAMED else id_in(request, name)
+        except NotFound:
+            return Question(self.permission, self.where)
+        return Question(self.permission, self.where, wanted)
+
     def all_refusals(self) -> frozenset[type[Declined]]:
         """Return every refusal it may answer: its own, and those that its shape implies."""
         implied: set[type[Declined]] = {
             refusals.Unauthenticated,
-            refusals.Forbidden,
             refusals.Invalid,
             DatabaseAway,
         }
+        if self.permission:
+            implied.add(refusals.Forbidden)
         if "{" in self.path:
             implied.add(refusals.NotFound)
         if self.takes_body:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import (
     AwareDatetime,
@@ -25,6 +26,7 @@ DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 LABEL_KEY = rf"^({DNS_LABEL}(\.{DNS_LABEL})*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$"
 LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 TAG_KEY = r"^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$"
+ROLE_NAME = r"^[A-Za-z][-A-Za-z0-9_]*$"
 VERSION = r"^\d{1,3}\.\d{1,3}(\.\d{1,3})?$"
 TEXT = r"^[^\x00-\x1f\x7f]*$"
 SAID = r"^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$"
@@ -38,6 +40,8 @@ FORMS = {
     " with a letter or digit, at most 63, or empty",
     TAG_KEY: "must be letters, digits, hyphens, dots, underscores and slashes, beginning and"
     " ending with a letter or digit, at most 63",
+    ROLE_NAME: "must be letters, digits, hyphens and underscores, beginning with a letter, at most"
+    " 32",
     VERSION: "must be a minor such as 1.35, or its newest patch",
     TEXT: "must not hold control characters",
     SAID: "must not be empty, nor begin or end with a space, nor hold control characters",
@@ -49,6 +53,8 @@ Label = Annotated[str, StringConstraints(pattern=LABEL, max_length=63)]
 LabelKey = Annotated[str, StringConstraints(pattern=LABEL_KEY, max_length=253)]
 LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE, max_length=63)]
 TagKey = Annotated[str, StringConstraints(pattern=TAG_KEY, max_length=63)]
+Id = Annotated[UUID, Field(strict=False)]
+RoleName = Annotated[str, StringConstraints(pattern=ROLE_NAME, max_length=32)]
 Version = Annotated[str, StringConstraints(pattern=VERSION)]
 Text = Annotated[str, StringConstraints(pattern=TEXT, max_length=255)]
 Name = Annotated[str, StringConstraints(max_length=64)]
@@ -86,12 +92,12 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _written(text: str) -> str:
-    if not re.match(r"\d{4}-\d\d-\d\dT", text):
+def _written(text: object) -> object:
+    if not isinstance(text, str) or not re.match(r"\d{4}-\d\d-\d\dT", text):
         raise PydanticCustomError(BAD_FORMAT, A_TIME)
     return text
 
 
 ERAS = Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC))
-Instant = Annotated[AwareDatetime, ERAS, BeforeValidator(_written)]
+Instant = Annotated[AwareDatetime, ERAS, BeforeValidator(_written), Field(strict=False)]
 """A time in RFC 3339; a bare number, which Pydantic takes for seconds since 1970, is none."""

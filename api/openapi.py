@@ -27,20 +27,33 @@ from openapi_pydantic import (
 from openapi_pydantic.util import PydanticSchema, construct_open_api_with_schema_class
 from pydantic import BaseModel
 
-from api.endpoint import Endpoint
+from api.endpoint import NAMED, Endpoint
 from api.examples import Examples
 from api.problems import CONTENT_TYPE, STATUS, Problem, status_of
 from api.reading import Either
+from cks.db.access import Where
+from cks.domain.refusals import PreconditionFailed
 
 TAGS = {
     "clusters": "Clusters and their node pools",
     "operations": "Changes that take time, and what they tell",
     "catalogue": "What can be ordered, and what it costs",
     "tenant": "The tenant's own settings",
+    "users": "The people of the tenant, and yourself",
+    "access": "Roles, grants, and who may do what",
 }
+SECTIONS = {
+    "versions": "catalogue",
+    "instance-types": "catalogue",
+    "billing": "catalogue",
+    "events": "operations",
+    "me": "users",
+    "roles": "access",
+    "permissions": "access",
+}
+"""What a path begins with → its tag, where the two differ."""
 SUPPORT = "support@cybercloud.example"
 UUID_OR_NAME = r"^([0-9a-fA-F-]{36}|name:[a-z0-9]([-a-z0-9]*[a-z0-9])?)$"
-NAMED = ("cluster_id", "node_pool_id")
 Shape = Mapping[str, Any]
 
 
@@ -59,6 +72,19 @@ NOTES = {
 }
 """What is to be said of an operation beside its summary."""
 
+WHERE = {
+    Where.TENANT: " in the whole tenant",
+    Where.ANYWHERE: ", and shows what each grant of it reaches",
+    Where.OWN: "; what you asked for is shown in any case",
+    Where.CLUSTER: " in the cluster",
+    Where.OPERATION: " where the operation is",
+    Where.USER: " in the whole tenant",
+    Where.GRANTEE: " where the role is to be bound",
+    Where.ROLE: " in the whole tenant",
+    Where.GRANT: " where the role is bound",
+}
+"""Where a permission is needed, in a sentence."""
+
 TEXT = {"type": "string"}
 KEY = {**TEXT, "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
 KEY_SAID = (
@@ -67,7 +93,7 @@ KEY_SAID = (
     "the operation of the first, as it is now. Another request under it is refused (422 "
     "`idempotency_key_reused`)."
 )
-MATCH_SAID = "The `ETag` of the state to be deleted: in any other it is not (412). `*` is any."
+MATCH_SAID = "The `ETag` of the state to be changed: in any other it is not (412). `*` is any."
 RESUME_SAID = (
     "The `id` of the last event that was read: the stream goes on after it, with nothing lost. "
     "Without it, one operation's stream begins with its first event, that of all with the next."
@@ -109,7 +135,8 @@ def document(
 
 
 def _operation(endpoint: Endpoint, examples: Examples) -> Operation:
-    needs = f"Needs the permission `{endpoint.permission}`."
+    needs = f"Needs the permission `{endpoint.permission}`{WHERE[endpoint.where]}."
+    needs = needs if endpoint.permission else f"Needs no permission: {endpoint.why_open}."
     return Operation(
         operationId=endpoint.name,
         summary=endpoint.summary,
@@ -128,8 +155,8 @@ def _operation(endpoint: Endpoint, examples: Examples) -> Operation:
 
 
 def _tag(endpoint: Endpoint) -> str:
-    resource = endpoint.permission.partition(".")[0]
-    return "clusters" if resource == "node_pools" else resource
+    first = endpoint.path.split("/")[2].partition(":")[0]
+    return SECTIONS.get(first, first)
 
 
 def _parameters(endpoint: Endpoint) -> Iterator[Parameter]:
@@ -153,7 +180,7 @@ def _said_in_a_query(schema: Shape) -> Shape:
 def _headers(endpoint: Endpoint) -> Iterator[Parameter]:
     if endpoint.takes_body:
         yield _parameter("header", "Idempotency-Key", KEY, KEY_SAID)
-    if endpoint.method == "DELETE":
+    if PreconditionFailed in endpoint.refuses:
         yield _parameter("header", "If-Match", TEXT, MATCH_SAID)
     if endpoint.stream:
         yield _parameter("header", "Last-Event-ID", TEXT, RESUME_SAID)

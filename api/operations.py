@@ -15,6 +15,7 @@ from api.replays import started
 from api.showing import operation_body
 from api.streams import EVENT_STREAM, follow_all, follow_one
 from cks.db import endings, operations, views
+from cks.db.access import Where
 from cks.db.operations import OperationFilter
 from cks.domain.refusals import NotFound, TooLate
 
@@ -63,7 +64,7 @@ async def list_operations(call: Call[None, OperationQuery]) -> Reply:
     query = call.query
     names = OperationFilter.__dataclass_fields__
     wanted = OperationFilter(**{name: getattr(query, name) for name in names})
-    page = await operations.list_page(call.session, wanted, cut_of(LIST, query))
+    page = await operations.list_page(call.session, call.sight, wanted, cut_of(LIST, query))
     found = await views.views_of(call.session, page.rows)
     results = [operation_body(view, call.around.settings.pace) for view in found]
     after = token_of(LIST, query, page.next_after)
@@ -126,6 +127,7 @@ ENDPOINTS = (
         method="GET",
         path=LIST,
         permission="operations.read",
+        where=Where.OWN,
         summary="List operations, newest first",
         answers=OperationPage,
         query=OperationQuery,
@@ -135,6 +137,7 @@ ENDPOINTS = (
         method="GET",
         path=ONE,
         permission="operations.read",
+        where=Where.OPERATION,
         summary="Get an operation, or wait for its end",
         answers=OperationBody,
         query=WaitQuery,
@@ -144,6 +147,7 @@ ENDPOINTS = (
         method="GET",
         path=f"{ONE}/events",
         permission="operations.read",
+        where=Where.OPERATION,
         summary="Follow an operation to its end (server-sent events)",
         answers=OperationBody,
         stream=EVENT_STREAM,
@@ -153,6 +157,7 @@ ENDPOINTS = (
         method="POST",
         path=f"{ONE}:cancel",
         permission="operations.cancel",
+        where=Where.OPERATION,
         summary="Cancel an operation and undo what it did",
         answers=OperationBody,
         status=202,
@@ -164,6 +169,7 @@ ENDPOINTS = (
         method="GET",
         path="/v1/events",
         permission="operations.read",
+        where=Where.OWN,
         summary="Follow all operations (server-sent events)",
         answers=OperationBody,
         stream=EVENT_STREAM,

@@ -1,6 +1,6 @@
 """Every route of the tenants' API: the table that reading, OpenAPI and tests go by."""
 
-from api import billing, catalogue, clusters, operations, tenant
+from api import access, billing, catalogue, clusters, grants, operations, people, roles, tenant
 from api.endpoint import Endpoint
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -9,4 +9,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *catalogue.ENDPOINTS,
     *billing.ENDPOINTS,
     *tenant.ENDPOINTS,
+    *people.ENDPOINTS,
+    *roles.ENDPOINTS,
+    *grants.ENDPOINTS,
+    *access.ENDPOINTS,
 )

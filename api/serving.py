@@ -94,7 +94,7 @@ def serve(endpoint: Endpoint) -> Handler:
         door = door_of(
             request,
             around.database,
-            endpoint.permission,
+            endpoint.asked_by(request),
             request_id=request[REQUEST_ID],
             changes=endpoint.mutates and not endpoint.always_open,
         )
@@ -127,8 +127,16 @@ async def _acted(
     said = await _read(endpoint, request)
     async with door.open() as inside:
         await _judge(endpoint, said, inside, around)
-        session, caller = inside.session, inside.caller
-        call = Call(request, caller, session, inside.at, said.body, said.query, around)
+        call = Call(
+            request=request,
+            caller=inside.caller,
+            sight=inside.sight,
+            session=inside.session,
+            at=inside.at,
+            body=said.body,
+            query=said.query,
+            around=around,
+        )
         try:
             reply = await _once(endpoint, call, said)
         except OperationConflict as conflict:
@@ -212,13 +220,14 @@ async def _once(endpoint: Endpoint, call: Call[Any, Any], said: Said) -> Reply:
 
 async def _log_success(endpoint: Endpoint, call: Call[Any, Any], reply: Reply) -> None:
     subject = reply.subject
+    started = {"operation_id": str(reply.operation_id)} if reply.operation_id else {}
     deed = Deed(
-        action=endpoint.permission,
+        action=str(endpoint.permission),
         outcome="success",
         permission=endpoint.permission,
         resource_type=subject.type if subject else None,
         resource_id=subject.id if subject else None,
-        detail={"operation_id": str(reply.operation_id)} if reply.operation_id else {},
+        detail={**reply.detail, **started},
     )
     await activity.log_request(call.session, call.caller, deed)
 
@@ -229,7 +238,7 @@ async def _log_refusal(endpoint: Endpoint, door: Door, refusal: Declined) -> Non
     if caller is None or not endpoint.mutates or isinstance(refusal, Unauthenticated):
         return
     deed = Deed(
-        action=endpoint.permission,
+        action=str(endpoint.permission),
         outcome="denied" if isinstance(refusal, Forbidden | TenantSuspended) else "failure",
         permission=endpoint.permission,
         reason=refusal.code,

@@ -17,6 +17,7 @@ from api.bodies import (
 )
 from cks.db.clusters import ClusterView
 from cks.db.models.clusters import Cluster, NodePool
+from cks.db.models.rbac import RbacRole
 from cks.db.views import OperationView
 from cks.domain.clusters import ClusterStatus
 from cks.domain.plans import expected_seconds
@@ -130,7 +131,7 @@ def _conditions(row: Cluster | NodePool) -> list[ConditionBody]:
     return [ConditionBody.model_validate(condition) for condition in row.conditions]
 
 
-def etag_of(row: Cluster | NodePool) -> str:
+def etag_of(row: Cluster | NodePool | RbacRole) -> str:
     """Return the entity tag: it changes whenever the row does."""
     state = f"{row.id} {row.generation} {row.updated_at.isoformat()}"
     return f'"{hashlib.sha256(state.encode()).hexdigest()[:32]}"'

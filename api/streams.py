@@ -93,7 +93,7 @@ async def follow_all(visit: Visit[Query]) -> web.StreamResponse:
         async with visit.door.open() as inside:
             session = inside.session
             held_back = await events.any_held_back(session)
-            told = await events.events_of_all(session, seen)
+            told = await events.events_of_all(session, inside.sight, seen)
             found = await operations.read_many(session, {one.operation_id for one in told})
             creators = {one.created_by for one in found.values()}
             emails = await operations.emails_of(session, creators)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import AliasChoices
 
+from api import matrix
 from api.problems import STATUS
 from api.reading import CODES
 from api.relay import WORKFLOWS
@@ -105,6 +106,11 @@ def test_every_problem_has_its_section_with_each_of_its_statuses() -> None:
     told = sections("docs/errors.md", "Problems")
     assert set(told) == {kind.code for kind in STATUS}
     assert [k.code for k, (status, _) in STATUS.items() if str(status) not in told[k.code]] == []
+
+
+def test_the_page_of_permissions_is_made_from_the_declarations() -> None:
+    told = (ROOT / "docs/permissions.md").read_text(encoding="utf-8")
+    assert told == matrix.page(told), "run `make permissions`"
 
 
 def test_every_failure_of_an_operation_has_its_section_with_whose_fault_it_is() -> None:

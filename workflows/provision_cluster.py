@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.operations import Operations, Retreat, Settlement
     from activities.provisioning import Provisioning
     from cks.domain.clusters import ClusterOrder, ClusterPart, NetworkPart, PoolPart, WholePart
-    from cks.domain.failures import failed_at
+    from cks.domain.failures import PERMISSION_LOST, failed_at
     from cks.domain.operations import CANCELLED, Heading
     from cks.domain.plans import ADD_ONS, CONTROL_PLANE, NETWORK, VERIFY, pool_step
     from cks.domain.refusals import Superseded, TurnedBack
@@ -84,8 +84,8 @@ class ProvisionCluster:
         if exceptions.is_cancelled_exception(failure):
             return Retreat(order.operation, CANCELLED)
         failed = next((name for name, state in self._told.items() if state == FAILED), None)
-        if code_of(failure) == TurnedBack.code:
-            failed = None  # it failed in another run, at a step of its own
+        if code_of(failure) in (TurnedBack.code, PERMISSION_LOST):
+            failed = None  # it failed in another run, at a step of its own; or it never began
         title = self._titles[failed] if failed else None
         return Retreat(order.operation, failed_at(code_of(failure), title), failed)
 

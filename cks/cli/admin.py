@@ -65,6 +65,12 @@ def token() -> None:
 @token.command("create")
 @click.option("--user", required=True, help="The user's id or address.")
 @click.option("--name", help="What the user knows the token by; made up if left out.")
-def create_token(user: str, name: str | None) -> None:
+@click.option(
+    "--permission",
+    "permissions",
+    multiple=True,
+    help="All that it opens, of what the user may, such as clusters.read; repeat it for more.",
+)
+def create_token(user: str, name: str | None, permissions: tuple[str, ...]) -> None:
     """Make a token, and show it this once."""
-    show(run(tenants.create_token(database_url(), user, name)))
+    show(run(tenants.create_token(database_url(), user, name, permissions)))

@@ -1,29 +1,103 @@
-"""Who calls, and what they may do: found out under the row security of the token's tenant."""
+"""Who calls, and whether they may: found out under the row security of the token's tenant.
+
+The decision is the database's (``0015_scopes.sql``): "may", "which" and "why" are questions to
+the same views.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
+from cks.db.models.clusters import Cluster
+from cks.db.session import driver
+from cks.db.states import OperationState
+from cks.domain.access import PERMISSION_OF, Scope, Sight
 from cks.domain.refusals import Unauthenticated
+
+STILL_MAY = "SELECT $1::uuid IS NULL OR EXISTS (SELECT FROM can($1, $2::text, $3::uuid)) AS may"
+"""Whether who asked for an operation may ask for it still, before it has its first effect.
+
+The parameters are those of ``who_asked``: it goes with what that effect writes, in one trip.
+"""
+MAY = "SELECT EXISTS (SELECT FROM can($1, $2, $3, $4))"
+
+
+class Where(StrEnum):
+    """Where a permission is needed, as ``decide`` of ``0015_scopes.sql`` takes it.
+
+    ``ANYWHERE`` is for lists that show what each grant reaches, ``OWN`` for those that show in any
+    case what the caller asked for; ``GRANTEE``, for what the body names the place of.
+    """
+
+    TENANT = "tenant"
+    ANYWHERE = "anywhere"
+    OWN = "own"
+    CLUSTER = "cluster"
+    OPERATION = "operation"
+    USER = "user"
+    GRANTEE = "grantee"
+    ROLE = "role"
+    GRANT = "grant"
+
+    @property
+    def lost(self) -> str:
+        """Say that such a thing is not there, or not for whoever asks: the two sound the same."""
+        kind = "user" if self is Where.GRANTEE else self.value
+        return f"There is no such {kind}."
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a request needs, and where: ``wanted`` is an id, or the name of a cluster."""
+
+    permission: str | None
+    where: Where = Where.TENANT
+    wanted: UUID | str | None = None
+
+    @property
+    def told(self) -> tuple[str | None, str, UUID | None, str | None]:
+        """Return it as ``admit`` takes it."""
+        wanted = self.wanted
+        found = wanted if isinstance(wanted, UUID) else None
+        return self.permission, self.where, found, wanted if isinstance(wanted, str) else None
+
+
+class Verdict(StrEnum):
+    """``FORBIDDEN``: they see it, and may not.  ``HIDDEN``: to them there is no such thing."""
+
+    ALLOWED = "allowed"
+    FORBIDDEN = "forbidden"
+    HIDDEN = "hidden"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The user of a living token, and whether they hold the permission asked about.
+    """The user of a living token, and what was decided about what they asked.
 
-    ``at`` is the transaction's instant; ``suspended``, whether the tenant is.
+    ``at`` is the transaction's instant; ``suspended``, whether the tenant is; ``everywhere``,
+    whether they may in all of it; ``narrow``, whether the token alone forbids it.
     """
 
     token_id: UUID
     user_id: UUID
     email: str
     at: datetime
-    allowed: bool
+    verdict: Verdict
     suspended: bool
+    everywhere: bool
+    narrow: bool
+
+    def sight(self, permission: str | None) -> Sight:
+        """Return how much they see by the permission that they were asked for."""
+        seen = None if self.narrow else permission
+        return Sight(self.user_id, self.token_id, seen, self.everywhere)
 
 
 def identity_of(row: asyncpg.Record | sa.Row[Any] | None) -> Identity:
@@ -34,4 +108,42 @@ def identity_of(row: asyncpg.Record | sa.Row[Any] | None) -> Identity:
     """
     if row is None:
         raise Unauthenticated("The token is unknown, revoked or expired, or its user is.")
-    return Identity(*tuple(row)[:6])
+    token_id, user_id, email, at, verdict, *rest = tuple(row)[:8]
+    return Identity(token_id, user_id, email, at, Verdict(verdict), *rest)
+
+
+async def may(
+    session: AsyncSession,
+    user_id: UUID,
+    permission: str,
+    cluster_id: UUID | None = None,
+    namespace_id: UUID | None = None,
+) -> bool:
+    """Say whether somebody may do something at a place, whatever token they have."""
+    told = (user_id, permission, cluster_id, namespace_id)
+    return bool(await driver(session).fetchval(MAY, *told))
+
+
+def who_asked(operation: OperationState) -> tuple[UUID | None, str, UUID | None]:
+    """Return what ``STILL_MAY`` asks of an operation; nobody asked for one without an actor."""
+    permission, scope = PERMISSION_OF[operation.type]
+    cluster_id = None if scope is Scope.TENANT else operation.cluster_id
+    return operation.actor_id, permission, cluster_id
+
+
+def cluster_seen(sight: Sight) -> sa.ColumnElement[bool]:
+    """Say of a cluster whether somebody sees it."""
+    if sight.everything:
+        return sa.true()
+    seen = sa.func.seen_clusters(sight.user_id, sight.permission)
+    return Cluster.id.in_(sa.select(seen.column_valued()))
+
+
+def operation_seen(
+    sight: Sight, operation_id: sa.ColumnElement[UUID] | InstrumentedAttribute[UUID]
+) -> sa.ColumnElement[bool]:
+    """Say of an operation whether somebody sees it: by a right, or because they asked for it."""
+    if sight.everything:
+        return sa.true()
+    seen = sa.func.seen_operations(sight.user_id, sight.token_id, sight.permission)
+    return operation_id.in_(sa.select(seen.column_valued()))

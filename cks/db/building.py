@@ -2,23 +2,26 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cks.db.access import STILL_MAY, who_asked
 from cks.db.session import driver
+from cks.db.states import OperationState
 from cks.domain import conditions
 from cks.domain.clusters import SeenNode
 
-BEGIN = """
+BEGIN = f"""
 WITH cluster AS (
     UPDATE clusters SET status = 'provisioning', updated_at = now(), conditions = jsonb_build_array(
-           $2::jsonb || jsonb_build_object('observed_generation', generation))
-     WHERE id = $1
+           $5::jsonb || jsonb_build_object('observed_generation', generation))
+     WHERE id = $4
+), pools AS (
+    UPDATE node_pools SET status = 'provisioning', updated_at = now() WHERE cluster_id = $4
 )
-UPDATE node_pools SET status = 'provisioning', updated_at = now() WHERE cluster_id = $1
-"""
+{STILL_MAY}
+"""  # noqa: S608  (a statement of ours)
 SET_ENDPOINT = "UPDATE clusters SET endpoint = $2, updated_at = now() WHERE id = $1"
 SHOW_NODES = """
 WITH pool AS (
@@ -35,10 +38,14 @@ SELECT n.id, pool.tenant_id, $1, n.name, n.status, n.version
 """
 
 
-async def begin_create(session: AsyncSession, cluster_id: UUID, now: datetime) -> None:
-    """A run has taken the order: the cluster and its pools are being made."""
-    condition = conditions.ready("False", "Provisioning", "", now, 0)
-    await driver(session).execute(BEGIN, cluster_id, json.dumps(condition))
+async def begin_create(session: AsyncSession, operation: OperationState) -> bool:
+    """A run has taken the order: the cluster and its pools are being made.
+
+    Return whether who asked for it still may; if not, what this wrote is not to be committed.
+    """
+    condition = json.dumps(conditions.ready("False", "Provisioning", "", operation.now, 0))
+    told = (*who_asked(operation), operation.resource_id, condition)
+    return bool(await driver(session).fetchval(BEGIN, *told))
 
 
 async def set_endpoint(session: AsyncSession, cluster_id: UUID, endpoint: str | None) -> None:

@@ -14,12 +14,13 @@ from uuid_utils.compat import uuid7
 
 from cks.db import endings, operations, quotas
 from cks.db.accepting import Asked, Subject, accept
+from cks.db.access import Where, cluster_seen
 from cks.db.models.clusters import Cluster, NodePool
 from cks.db.models.operations import OperationClaim
 from cks.db.pages import Cut, Page, fetch
 from cks.db.states import OperationState
 from cks.db.views import OperationView, view_of
-from cks.domain.access import Caller
+from cks.domain.access import Caller, Sight
 from cks.domain.clusters import (
     ClusterOrder,
     ClusterStatus,
@@ -151,7 +152,7 @@ async def find(session: AsyncSession, wanted: UUID | str, *, locked: bool = Fals
         query = query.with_for_update().execution_options(populate_existing=True)
     found: Cluster | None = await session.scalar(query)
     if found is None:
-        raise NotFound("There is no such cluster.")
+        raise NotFound(Where.CLUSTER.lost)
     return found
 
 
@@ -170,9 +171,11 @@ class ClusterFilter:
     tags: tuple[tuple[str, str | None], ...] = ()
 
 
-async def list_views(session: AsyncSession, wanted: ClusterFilter, cut: Cut) -> Page[ClusterView]:
-    """Return a page of clusters, newest first."""
-    query = sa.select(Cluster)
+async def list_views(
+    session: AsyncSession, sight: Sight, wanted: ClusterFilter, cut: Cut
+) -> Page[ClusterView]:
+    """Return a page of the clusters that somebody sees, newest first."""
+    query = sa.select(Cluster).where(cluster_seen(sight))
     if wanted.name is not None:
         query = query.where(Cluster.name == wanted.name)
     if wanted.status:

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cks.db.session import driver
 from cks.db.states import OperationState, StepState, save
 from cks.db.steps import orphans_among
+from cks.domain.access import Sight
 from cks.domain.instants import rfc3339, rfc3339_or_none
 from cks.domain.operations import (
     LIVE,
@@ -54,12 +55,18 @@ LAST = sa.text("""
 SELECT DISTINCT ON (operation_id) operation_id, event FROM operation_events
  WHERE operation_id = ANY (:operations) ORDER BY operation_id, seq DESC
 """)
-OF_ALL = sa.text("""
+OF_ALL = """
 SELECT xid::text AS transaction, id, operation_id, event FROM operation_events
  WHERE (xid, id) > (CAST(CAST(:xid AS text) AS xid8), CAST(:id AS bigint))
-   AND xid < pg_snapshot_xmin(pg_current_snapshot())
+   AND xid < pg_snapshot_xmin(pg_current_snapshot()) {seen}
  ORDER BY xid, id LIMIT :limit
-""")
+"""
+EVERY = sa.text(OF_ALL.format(seen=""))
+SEEN = sa.text(
+    OF_ALL.format(
+        seen="AND operation_id IN (SELECT * FROM seen_operations(:user, :token, :permission))"
+    )
+)
 HELD_BACK = sa.text("""
 SELECT EXISTS (SELECT FROM operation_events
                 WHERE xid >= pg_snapshot_xmin(pg_current_snapshot()))
@@ -218,11 +225,13 @@ async def last_moments(session: AsyncSession, operations: Collection[UUID]) -> d
 
 
 async def events_of_all(
-    session: AsyncSession, after: Position, limit: int = MOST
+    session: AsyncSession, sight: Sight, after: Position, limit: int = MOST
 ) -> Sequence[Told]:
-    """Return the tenant's events after a position; what may still be overtaken waits."""
+    """Return what somebody sees after a position; what may still be overtaken waits."""
     names = {"xid": str(after.xid), "id": after.id, "limit": limit}
-    rows = await session.execute(OF_ALL, names)
+    whose = {"user": sight.user_id, "token": sight.token_id, "permission": sight.permission}
+    query = EVERY if sight.everything else SEEN.bindparams(**whose)
+    rows = await session.execute(query, names)
     return [Told(r.operation_id, Position(int(r.transaction), r.id), r.event) for r in rows]
 
 

@@ -13,11 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cks.db import claims
+from cks.db.access import Where, operation_seen
 from cks.db.models.operations import Operation
 from cks.db.models.users import User
 from cks.db.pages import Cut, Page, fetch
 from cks.db.session import driver
 from cks.db.states import HOLD, OperationState, state_of
+from cks.domain.access import Sight
 from cks.domain.deadlines import Deadlines
 from cks.domain.operations import (
     Ending,
@@ -70,7 +72,7 @@ async def _hold(session: AsyncSession, operation_id: UUID, how: str) -> asyncpg.
 
 def _found(row: asyncpg.Record | None) -> OperationState:
     if row is None:
-        raise NotFound("There is no such operation.")
+        raise NotFound(Where.OPERATION.lost)
     return state_of(row)
 
 
@@ -159,8 +161,10 @@ class OperationFilter:
     created_before: datetime | None = None
 
 
-async def list_page(session: AsyncSession, wanted: OperationFilter, cut: Cut) -> Page[Operation]:
-    """Return a page of operations, newest first."""
+async def list_page(
+    session: AsyncSession, sight: Sight, wanted: OperationFilter, cut: Cut
+) -> Page[Operation]:
+    """Return a page of the operations that somebody sees, newest first."""
     equal = {
         Operation.type: wanted.type,
         Operation.resource_type: wanted.resource_type,
@@ -168,7 +172,7 @@ async def list_page(session: AsyncSession, wanted: OperationFilter, cut: Cut) ->
         Operation.cluster_id: wanted.cluster_id,
         Operation.actor_id: wanted.created_by,
     }
-    query = sa.select(Operation)
+    query = sa.select(Operation).where(operation_seen(sight, Operation.id))
     for column, value in equal.items():
         query = query if value is None else query.where(column == value)
     if wanted.status:

@@ -24,10 +24,12 @@ Session = AsyncSession
 """A tenant's open transaction."""
 
 SET_TENANT = sa.text("SELECT set_config('app.tenant_id', :tenant, true)")
-ENTER = sa.text(
-    "SELECT * FROM enter(CAST(:tenant AS uuid), CAST(:digest AS text), CAST(:needed AS text))"
-)
+ADMIT = sa.text("""
+SELECT * FROM admit(CAST(:tenant AS uuid), CAST(:digest AS text), CAST(:needed AS text),
+                    CAST(:place AS text), CAST(:wanted AS uuid), CAST(:named AS text))
+""")
 HOLD = sa.text("SELECT * FROM hold_operation(CAST(:tenant AS uuid), CAST(:wanted AS uuid), 'wait')")
+Asked = tuple[str | None, str, UUID | None, str | None]
 IDLE_SECONDS = 10
 ASKERS = 8
 """Connections per process for questions of one statement, at most."""
@@ -70,17 +72,18 @@ class Database:
 
     @asynccontextmanager
     async def enter(
-        self, claim: TokenClaim, permission: str | None
+        self, claim: TokenClaim, asked: Asked
     ) -> AsyncIterator[tuple[AsyncSession, sa.Row[Any] | None]]:
-        """Open such a transaction for whoever has a token, and tell who that is.
+        """Open such a transaction for whoever has a token; tell who that is, and whether they may.
 
         No row: the token opens nothing.  It is one trip to the server where ``begin`` and a
-        look at the token would be two.
+        look at the token would be two.  ``asked``: what is needed and where, as ``admit`` takes it.
         """
-        told = {"tenant": claim.tenant_id, "digest": claim.digest, "needed": permission}
+        names = dict(zip(("needed", "place", "wanted", "named"), asked, strict=True))
+        told = {"tenant": claim.tenant_id, "digest": claim.digest, **names}
         async with self._transaction(claim.tenant_id) as session:
             connection = await session.connection()
-            yield session, (await connection.execute(ENTER, told)).one_or_none()
+            yield session, (await connection.execute(ADMIT, told)).one_or_none()
 
     @asynccontextmanager
     async def hold(
@@ -104,7 +107,7 @@ class Database:
 
         It is a statement and a transaction in one, on connections of its own: once to the
         server and back.  The question must be a function that sets ``app.tenant_id`` for its
-        transaction before it looks at anything (``0011_fewer_trips.sql``).
+        transaction before it looks at anything (``0015_scopes.sql``).
         """
         if self._askers is None:
             self._askers = asyncpg.create_pool(

@@ -7,7 +7,7 @@ activity log, as the last statement of its transaction.
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from cks.db.models.tenants import PLATFORM, Quota, Tenant
 from cks.db.models.users import User, UserToken
 from cks.db.owner import NotDone, constraint_of, owning
 from cks.domain import tokens
-from cks.domain.access import ADMIN, ROLES
+from cks.domain.access import ADMIN, PERMISSIONS, ROLES
 from cks.domain.instants import zones
 from cks.domain.quotas import DEFAULTS
 
@@ -120,13 +120,20 @@ async def create_user(url: str, tenant: str, email: str, role: str) -> Joined:
     return Joined(user_id, issued.token)
 
 
-async def create_token(url: str, user: str, name: str | None = None) -> Issued:
-    """Make a token for a user; ``user`` is an id or an address."""
+async def create_token(
+    url: str, user: str, name: str | None = None, permissions: Collection[str] = ()
+) -> Issued:
+    """Make a token for a user; ``user`` is an id or an address.
+
+    ``permissions``: all that it opens, of what its user may; none: everything.
+    """
     if name is not None and not 1 <= len(name.strip()) <= len(name) <= UserToken.name.type.length:
         raise NotDone("A token's name has 1 to 64 characters.")
+    if unknown := sorted(set(permissions) - PERMISSIONS.keys()):
+        raise NotDone(f"There is no permission {', '.join(unknown)}.")
     async with owning(url) as connection:
         tenant_id, user_id = await _find_user(connection, user)
-        issued = await _issue(connection, tenant_id, user_id, name)
+        issued = await _issue(connection, tenant_id, user_id, name, permissions)
         await log_by_hand(connection, tenant_id, "tokens.create", ("token", issued.token_id))
     return issued
 
@@ -187,18 +194,24 @@ async def _make_roles(connection: AsyncConnection, tenant_id: UUID) -> None:
         )
     )
     known = {row.name: row.id for row in found}
-    for name, (description, permissions) in ROLES.items():
-        if missing := sorted(permissions - known.keys()):
+    for name, role in ROLES.items():
+        if missing := sorted(role.permissions - known.keys()):
             raise NotDone(f"The schema lacks {', '.join(missing)}: `cks admin migrate` first.")
         role_id = uuid7()
         await connection.execute(
             sa.insert(RbacRole).values(
-                id=role_id, tenant_id=tenant_id, name=name, description=description, builtin=True
+                id=role_id,
+                tenant_id=tenant_id,
+                name=name,
+                description=role.description,
+                builtin=True,
+                unprivileged=role.unprivileged,
+                tenant_wide=role.tenant_wide,
             )
         )
         rows = [
             {"tenant_id": tenant_id, "role_id": role_id, "permission_id": known[permission]}
-            for permission in sorted(permissions)
+            for permission in sorted(role.permissions)
         ]
         await connection.execute(sa.insert(RbacRolePermission), rows)
 
@@ -218,7 +231,11 @@ async def _make_user(connection: AsyncConnection, tenant_id: UUID, email: str, r
 
 
 async def _issue(
-    connection: AsyncConnection, tenant_id: UUID, user_id: UUID, name: str | None
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    user_id: UUID,
+    name: str | None,
+    permissions: Collection[str] = (),
 ) -> Issued:
     token_id, token = uuid7(), tokens.mint(tenant_id, secrets.randbits(SECRET_BITS))
     row = sa.insert(UserToken).values(
@@ -228,6 +245,7 @@ async def _issue(
         name=name or f"admin-{token_id.hex[-12:]}",
         token=tokens.digest_of(token),
         prefix=token[:SHOWN],
+        scopes=sorted(permissions) or None,
     )
     try:
         await connection.execute(row)

@@ -22,7 +22,7 @@ from cks.db.states import OperationState
 from cks.domain.operations import Moment
 from cks.domain.tokens import TokenClaim
 
-READ = "SELECT * FROM read_operation($1, $2, $3, $4)"
+READ = "SELECT * FROM show_operation($1, $2, $3, $4)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ STEP_TIMED_OUT = "step_timed_out"
 INTERNAL = "internal"
 ENGINE_LOST = "engine_lost"
 DEADLINE_EXCEEDED = "deadline_exceeded"
+PERMISSION_LOST = "permission_lost"
 LEFT_BEHIND = "left_behind"
 """No reason to fail: an undo that has no more time."""
 
@@ -23,6 +24,7 @@ FAILURES: dict[str, tuple[Culprit, str]] = {
     STEP_TIMED_OUT: ("provider", "The infrastructure provider took too long"),
     INTERNAL: ("internal", "An internal error occurred"),
     ENGINE_LOST: ("internal", "The work was interrupted"),
+    PERMISSION_LOST: ("user", "Who asked for it lost the right to before it began"),
     DEADLINE_EXCEEDED: ("internal", "The operation took longer than it may"),
 }
 """Code → whose fault it is, and what a tenant reads.  Each may succeed when tried again."""

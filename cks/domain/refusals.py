@@ -42,7 +42,7 @@ class NotFound(Declined):
 
 
 class Forbidden(Declined):
-    """The caller sees it and may not do this to it."""
+    """The caller sees it and may not do this to it.  Member: ``missing``, permissions by name."""
 
     code = "forbidden"
 
@@ -67,6 +67,24 @@ class NameTaken(Declined):
     """Another resource of the tenant has this name."""
 
     code = "name_taken"
+
+
+class RoleInUse(Declined):
+    """A role that somebody has is not deleted.  Members: ``users``, ``count``."""
+
+    code = "role_in_use"
+
+
+class GrantExists(Declined):
+    """The user has this role there already.  Member: ``grant_id``."""
+
+    code = "grant_exists"
+
+
+class LastAdmin(Declined):
+    """A tenant always has an active admin whose grant has no end; this was the last."""
+
+    code = "last_admin"
 
 
 class QuotaExceeded(Declined):

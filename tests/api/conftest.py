@@ -24,6 +24,7 @@ from cks.db.session import Database
 from cks.db.tenants import Founded, NewTenant
 from cks.settings import Settings
 from tests.api.client import Client
+from tests.api.people import People
 from tests.api.story import Stories
 from tests.conftest import Urls
 
@@ -96,3 +97,8 @@ def stories(database: Database, tenant: UUID) -> Stories:
 async def viewer(stranger: Client, urls: Urls, tenant: UUID) -> Client:
     joined = await tenants.create_user(urls.owner, str(tenant), f"{uuid4()}@acme.test", "viewer")
     return replace(stranger, token=joined.token)
+
+
+@pytest.fixture
+def people(urls: Urls, tenant: UUID, client: Client) -> People:
+    return People(urls, tenant, client)

@@ -113,7 +113,7 @@ async def _played(stranger: Client, urls: Urls, database: Database) -> Examples:
     tenant = founded.tenant_id
     joined = await tenants.create_user(urls.owner, str(tenant), f"{uuid4()}@acme.test", "viewer")
     client, viewer = replace(stranger, token=founded.token), replace(stranger, token=joined.token)
-    scenes = await lifetime(client, Stories(database, tenant))
+    scenes = await lifetime(client, viewer, Stories(database, tenant))
     return examples_of(scenes, await refusals(client, stranger, viewer))
 
 

@@ -37,8 +37,11 @@ class Scene:
     answer: Any
 
 
-async def lifetime(client: Client, stories: Stories) -> dict[str, Scene]:
-    """Call every operation once, along the life of two clusters; return each by its id."""
+async def lifetime(client: Client, viewer: Client, stories: Stories) -> dict[str, Scene]:
+    """Call every operation once, along the life of two clusters; return each by its id.
+
+    ``viewer`` is another user of the tenant, and a viewer again in the end.
+    """
     created = await client.post("/v1/clusters", CLUSTER)
     running = stories.of(created.body)
     await running.advance()
@@ -66,9 +69,44 @@ async def lifetime(client: Client, stories: Stories) -> dict[str, Scene]:
     }
     change = {"timezone": "Europe/Berlin", "billing_cycle": "month"}
     told["update_tenant"] = sent(await client.call("PATCH", "/v1/tenant", change), change)
+    told |= await people(client, (await viewer.get("/v1/me")).body["id"], one)
     told["follow_operation"] = await first_event(client, f"/v1/operations/{lost}/events")
     told["follow_events"] = await first_event(client, "/v1/events", "1-1")
     return {name: _short(scene) for name, scene in told.items()}
+
+
+async def people(client: Client, user: str, cluster: str) -> dict[str, Scene]:
+    """Give a user a role at a cluster, and take it away; make a role, and delete it."""
+    grants = f"/v1/users/{user}/roles"
+    other, check = {"role": "developer"}, {"permission": "clusters.delete", "user_id": user}
+    wish = {"role": "developer", "cluster_id": cluster, "expires_at": "2030-01-31T09:30:00Z"}
+    named = {"name": "auditor", "permissions": ["clusters.read", "operations.read"]}
+    more = {"permissions": ["clusters.read", "node_pools.read", "operations.read"]}
+    given = await client.post(grants, wish)
+    made = await client.post("/v1/roles", named)
+    grant, role = f"{grants}/{given.body['id']}", f"/v1/roles/{made.body['id']}"
+    told = {
+        "get_me": sent(await client.get("/v1/me")),
+        "list_my_permissions": sent(await client.get("/v1/me/permissions")),
+        "list_users": sent(await client.get("/v1/users")),
+        "get_user": sent(await client.get(f"/v1/users/{user}")),
+        "create_grant": sent(given, wish),
+        "list_grants": sent(await client.get(grants)),
+        "check_access": sent(
+            await client.post("/v1/access:check", check | {"cluster_id": cluster}),
+            check | {"cluster_id": cluster},
+        ),
+        "delete_grant": sent(await client.call("DELETE", grant)),
+        "update_user": sent(await client.call("PATCH", f"/v1/users/{user}", other), other),
+        "list_permissions": sent(await client.get("/v1/permissions")),
+        "list_roles": sent(await client.get("/v1/roles")),
+        "create_role": sent(made, named),
+        "get_role": sent(await client.get(role)),
+        "update_role": sent(await client.call("PATCH", role, more), more),
+        "delete_role": sent(await client.call("DELETE", role)),
+    }
+    await client.call("PATCH", f"/v1/users/{user}", {"role": "viewer"})
+    return told
 
 
 def sent(answer: Answer, request: Any = None) -> Scene:
@@ -76,8 +114,8 @@ def sent(answer: Answer, request: Any = None) -> Scene:
 
 
 def _short(scene: Scene) -> Scene:
-    if isinstance(scene.answer, dict) and "items" in scene.answer:
-        return replace(scene, answer={**scene.answer, "items": scene.answer["items"][:SHOWN]})
+    if isinstance(scene.answer, dict) and "results" in scene.answer:
+        return replace(scene, answer={**scene.answer, "results": scene.answer["results"][:SHOWN]})
     return scene
 
 

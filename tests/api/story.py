@@ -28,7 +28,7 @@ class Story:
                 operation.run_id = "a-run"
                 await operations.draw_fence(session, operation)
                 operations.take(operation)
-                await building.begin_create(session, operation.resource_id, operation.now)
+                await building.begin_create(session, operation)
             yield session, operation
 
     async def tell(self, session: Session, operation: OperationState, fraction: float) -> None:

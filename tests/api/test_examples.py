@@ -37,7 +37,7 @@ def shape(told: Any) -> Any:
 async def test_played_again_the_scenes_show_the_same(
     client: Client, stranger: Client, viewer: Client, stories: Stories
 ) -> None:
-    scenes = await lifetime(client, stories)
+    scenes = await lifetime(client, viewer, stories)
     played = examples_of(scenes, await refusals(client, stranger, viewer))
     assert shape(asdict(played)) == shape(asdict(STORED)), "run `make examples`"
     assert played.requests == STORED.requests

@@ -8,7 +8,7 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from api.forms import FORMS
-from api.openapi import NOTES
+from api.openapi import NOTES, WHERE
 from api.routes import ENDPOINTS
 from tests.api.client import Answer, Client, order
 from tests.api.scenes import lifetime
@@ -151,7 +151,9 @@ def test_every_operation_tells_its_permission_and_nothing_of_the_code(described:
     assert NOTES.keys() <= told.keys()
     for endpoint in ENDPOINTS:
         said = told[endpoint.name]["description"]
-        assert said.endswith(f"Needs the permission `{endpoint.permission}`.")
+        told_needs = f"Needs the permission `{endpoint.permission}`{WHERE[endpoint.where]}."
+        no_needs = f"Needs no permission: {endpoint.why_open}."
+        assert said.endswith(told_needs if endpoint.permission else no_needs)
         handler = endpoint.act or endpoint.wait
         assert (handler.__doc__ or "no docstring") not in said
 
@@ -166,9 +168,9 @@ def check(described: Any, name: str, status: int, body: Any) -> None:
 
 
 async def test_what_every_route_answers_is_what_it_declared(
-    client: Client, stories: Stories, described: Any
+    client: Client, viewer: Client, stories: Stories, described: Any
 ) -> None:
-    answers = await lifetime(client, stories)
+    answers = await lifetime(client, viewer, stories)
     assert answers.keys() == {endpoint.name for endpoint in ENDPOINTS}
     for name, scene in answers.items():
         check(described, name, scene.status, scene.answer)

@@ -10,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cks.db import tenants
 from cks.db.models.users import User, UserToken
+from cks.db.owner import NotDone
 from cks.db.tenants import Founded, Joined
 from cks.domain.tokens import digest_of, mint
 from tests.api.client import CLUSTERS, Answer, Client, order
+from tests.api.people import People, Person, pages
 from tests.conftest import Urls
 
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
@@ -140,3 +142,34 @@ async def test_a_request_without_a_good_id_gets_one(client: Client) -> None:
         made = [a.headers["X-Request-Id"] for a in await answers(client, **{"X-Request-Id": given})]
         assert len(set(made)) == len(made)
         assert all(one and one != given and len(one) <= 64 for one in made)
+
+
+async def test_a_narrowed_token_opens_what_it_lists_and_nothing_else(
+    client: Client, urls: Urls, people: People
+) -> None:
+    person = await people.join("developer")
+    issued = await tenants.create_token(
+        urls.owner, person.id, "ci", ["clusters.create", "catalogue.read"]
+    )
+    narrow = Person(person.id, replace(client, token=issued.token))
+    before = await person.client.order()
+    operation = await narrow.client.order()
+    refused = await narrow.client.get("/v1/clusters")
+    assert (refused.status, refused.body["missing"]) == (403, ["clusters.read"])
+    assert "narrowed" in refused.body["detail"]
+    assert (await narrow.client.get(f"/v1/clusters/{operation['cluster_id']}")).status == 404
+    assert (await narrow.client.get(f"/v1/operations/{operation['id']}")).status == 200
+    assert (await narrow.client.get(f"/v1/operations/{before['id']}")).status == 404
+    assert [o["id"] async for o in pages(narrow.client, "/v1/operations")] == [operation["id"]]
+    found = await narrow.may("clusters.read")
+    assert (found["allowed"], found["code"]) == (False, "narrowed_by_token")
+    assert (await person.may("clusters.read"))["allowed"]
+    (held,) = [h async for h in pages(narrow.client, "/v1/me/permissions")]
+    assert held["permissions"] == ["catalogue.read", "clusters.create"]
+
+
+async def test_a_token_is_narrowed_to_permissions_that_there_are(
+    urls: Urls, founded: Founded
+) -> None:
+    with pytest.raises(NotDone, match=r"no permission clusters\.own"):
+        await tenants.create_token(urls.owner, str(founded.user_id), None, ["clusters.own"])

@@ -248,7 +248,8 @@ async def test_a_tenant_at_work_is_exported(urls: Urls, founded: Founded, tmp_pa
     async with asyncio.TaskGroup() as group:
         working = group.create_task(work())
         for number in range(5):
-            await export(urls.owner, str(founded.tenant_id), tmp_path / f"{number}.tar.gz")
+            done = await export(urls.owner, str(founded.tenant_id), tmp_path / f"{number}.tar.gz")
+            assert done.tables["activity_logs"].rows > number
         working.cancel()
 
 

@@ -25,7 +25,7 @@ def address() -> str:
 async def test_a_new_tenants_admin_may_do_everything_at_once(
     database: Database, founded: Founded
 ) -> None:
-    every = sorted(ROLES["admin"][1])
+    every = sorted(ROLES["admin"].permissions)
     async with database.begin(founded.tenant_id) as session:
         digest = tokens.digest_of(founded.token)
         user = await session.scalar(sa.select(UserToken.user_id).where(UserToken.token == digest))

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from cks.db import events, operations, tenants, views
 from cks.db.accepting import Asked, Subject, accept
-from cks.db.access import identity_of
+from cks.db.access import Question, identity_of
 from cks.db.models.operations import Operation
 from cks.db.session import Database, driver
 from cks.db.tenants import Founded, NewTenant
@@ -77,7 +77,7 @@ async def test_a_glimpse_shows_what_the_rows_say(
         seen = await views.view_of(session, await operations.read(session, accepted.id))
     found = await views.glimpse(database, claim, READ, accepted.id)
     assert found.operation == seen
-    assert (found.identity.user_id, found.identity.allowed) == (founded.user_id, True)
+    assert (found.identity.user_id, found.identity.everywhere) == (founded.user_id, True)
 
 
 async def test_a_glimpse_of_a_neighbours_operation_is_one_of_nothing(
@@ -96,7 +96,7 @@ async def test_a_token_opens_its_own_tenant_alone(
     forged = replace(claim_of(other.token), tenant_id=founded.tenant_id)
     with pytest.raises(Unauthenticated):
         await views.glimpse(database, forged, READ, accepted.id)
-    async with database.enter(forged, READ) as (session, row):
+    async with database.enter(forged, Question(READ).told) as (session, row):
         with pytest.raises(Unauthenticated):
             identity_of(row)
         assert await session.scalar(sa.select(Operation.id)) == accepted.id

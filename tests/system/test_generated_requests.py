@@ -11,10 +11,13 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from tests.system.outside import standing
+from cks.db import tenants
+from cks.domain import tokens
+from tests.system.outside import Outside, standing
 
 pytestmark = pytest.mark.trial
 
@@ -30,13 +33,23 @@ expected-statuses = ["2xx", 401, 403, 404, 409, 412, 422, 501]
 """
 
 
-async def test_nothing_that_is_made_up_surprises_us(tmp_path: Path) -> None:
+async def token_of(outside: Outside, role: str) -> str:
+    """Return the token of a user who has this role beside the demo tenant's admin."""
+    token = outside.exports["CKS_TOKEN"]
+    claim = tokens.read(token)
+    assert claim
+    url, email = outside.exports["CKS_DATABASE_URL"], f"{uuid4()}@acme.test"
+    return (await tenants.create_user(url, str(claim.tenant_id), email, role)).token
+
+
+@pytest.mark.parametrize("role", ["admin", "developer", "security_admin"])
+async def test_nothing_that_is_made_up_surprises_us(tmp_path: Path, role: str) -> None:
     (tmp_path / "schemathesis.toml").write_text(SETTINGS)
     seed = os.environ.get("START") or datetime.now(UTC).strftime("%Y%m%d")
     async with standing() as outside:
         words = [
             *("run", f"{outside.exports['CKS_API_URL']}/openapi.json"),
-            *("--header", f"Authorization: Bearer {outside.exports['CKS_TOKEN']}"),
+            *("--header", f"Authorization: Bearer {await token_of(outside, role)}"),
             *("--exclude-path-regex", "/events$"),
             *("--phases", "examples,coverage,fuzzing,stateful"),
             *("--seed", seed, "--max-examples", "20", "--continue-on-failure"),

@@ -51,6 +51,7 @@ INSERT INTO rbac_role_permissions (tenant_id, role_id, permission_id)
 SELECT r.tenant_id, r.id, p.id FROM rbac_roles r, rbac_permissions p
  WHERE r.builtin AND r.name = ANY (:roles) AND p.name = :name
 """)
+LOWER = sa.text("UPDATE rbac_permissions SET lowest_scope = :scope WHERE name = ANY (:names)")
 BAR_ROLES = sa.text("""
 DELETE FROM rbac_role_permissions WHERE permission_id IN (
   SELECT id FROM rbac_permissions WHERE name = ANY (:names))
@@ -81,10 +82,32 @@ def share(*tables: str) -> None:
         run((PROTECT + OWN_OR_SHARED).format(table=table, current=CURRENT, platform=PLATFORM))
 
 
-def permit(name: str, description: str, *roles: str) -> None:
-    """Add a permission to the catalogue, and to these built-in roles of every tenant."""
+def cut(name: str, start: str, end: str | None = None) -> str:
+    """Return a part of a script, to have again what it made: from ``start`` to before ``end``."""
+    _, found, rest = (VERSIONS / name).read_text(encoding="utf-8").partition(start)
+    text = rest.partition(end)[0] if end else rest
+    return (found + text).replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
+
+
+def permit(name: str, description: str, *roles: str, scope: str | None = None) -> None:
+    """Add a permission to the catalogue, and to these built-in roles of every tenant.
+
+    ``scope``: the narrowest at which it means anything, from revision 0015 on.
+    """
     op.get_bind().execute(ADD_PERMISSION, {"name": name, "said": description})
+    if scope:
+        lower(scope, name)
+    give(name, *roles)
+
+
+def give(name: str, *roles: str) -> None:
+    """Add a permission to built-in roles of every tenant."""
     op.get_bind().execute(LET_ROLES, {"name": name, "roles": list(roles)})
+
+
+def lower(scope: str, *names: str) -> None:
+    """Let permissions reach as far down as that."""
+    op.get_bind().execute(LOWER, {"names": list(names), "scope": scope})
 
 
 def forbid(*names: str) -> None:

@@ -26,11 +26,16 @@ from cks.db.models.base import (
 class RbacRole(TenantOwned, Base):
     """Built-in roles change by migration alone.
 
-    A role that is not ``tenant_wide`` gives nothing when it is bound to the whole tenant.
+    A role that is not ``tenant_wide`` gives nothing when it is bound to the whole tenant.  One
+    that is ``unprivileged`` may be bound by who does not hold what it lists.
     """
 
     __tablename__ = "rbac_roles"
-    __table_args__ = (tenant_key(), sa.UniqueConstraint("tenant_id", "name"))
+    __table_args__ = (
+        tenant_key(),
+        sa.UniqueConstraint("tenant_id", "name"),
+        sa.Index("rbac_roles_name_any_case", "tenant_id", sa.text("lower(name)"), unique=True),
+    )
 
     id: Mapped[Key]
     name: Mapped[Str64]
@@ -38,17 +43,22 @@ class RbacRole(TenantOwned, Base):
     status: Mapped[Str16] = mapped_column(server_default="active")
     builtin: Mapped[bool] = mapped_column(server_default="false")
     tenant_wide: Mapped[bool] = mapped_column(server_default="true")
+    unprivileged: Mapped[bool] = mapped_column(server_default="false")
+    generation: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[Created]
     updated_at: Mapped[Touched]
 
 
 class RbacPermission(TenantOwned, Base):
+    """``lowest_scope``: the narrowest place at which it means anything."""
+
     __tablename__ = "rbac_permissions"
     __table_args__ = (tenant_key(),)
 
     id: Mapped[Key]
     name: Mapped[Str64] = mapped_column(unique=True)
     description: Mapped[str | None]
+    lowest_scope: Mapped[Str16] = mapped_column(server_default="tenant")
 
 
 class RbacRolePermission(TenantOwned, Base):
@@ -89,6 +99,7 @@ class RbacUserRole(TenantOwned, Base):
         ),
         sa.Index(None, "tenant_id", "role_id"),
         sa.Index(None, "tenant_id", "cluster_id", "namespace_id"),
+        sa.Index(None, "tenant_id", "user_id", "cluster_id", "namespace_id"),
     )
 
     id: Mapped[Key]

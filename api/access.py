@@ -1,0 +1,164 @@
+"""``/v1/access:check`` and ``/v1/me/permissions``: who may do what, and why, or why not."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import StringConstraints
+
+from api.bodies import Given
+from api.endpoint import Call, Endpoint, Reply
+from api.forms import Id
+from api.pages import PageQuery, cut_of, token_of
+from api.reading import Query, Strict
+from cks.db import access, explaining, people, roles
+from cks.db.explaining import Explained
+from cks.domain.access import Place
+from cks.domain.refusals import Fault, Forbidden, Invalid, NotFound
+
+ME = "/v1/me/permissions"
+
+Scope = Literal["tenant", "cluster", "namespace"]
+Via = Literal["users.role", "grant"]
+Code = Literal[
+    "granted",
+    "not_granted",
+    "wrong_scope",
+    "expired",
+    "role_inactive",
+    "user_suspended",
+    "narrowed_by_token",
+]
+REASONS = {
+    "granted": "The role {role} lists it, bound at the {scope}.",
+    "not_granted": "No role of the user lists it.",
+    "wrong_scope": "The role {role} lists it; bound at the {scope}, it does not reach there.",
+    "expired": "The role {role} lists it; the grant has expired.",
+    "role_inactive": "The role {role} lists it, and is inactive.",
+    "user_suspended": "The role {role} lists it; the user is not active.",
+    "narrowed_by_token": "The role {role} lists it; the token is narrowed to others.",
+}
+"""Code → what is said."""
+
+
+class AccessCheck(Strict):
+    """What is asked: whether somebody may do something at a place."""
+
+    permission: Annotated[str, StringConstraints(max_length=64)]
+    """Of `GET /v1/permissions`."""
+    user_id: Id | None = None
+    """Who; left out: yourself, with this token. For another you need `rbac.read`."""
+    cluster_id: Id | None = None
+    """Where; left out: in the whole tenant."""
+    namespace_id: Id | None = None
+    """A namespace of that cluster."""
+
+    @classmethod
+    def rules(cls, text: object) -> list[Fault]:
+        """A namespace is one of a cluster."""
+        given = text if isinstance(text, dict) else {}
+        if given.get("namespace_id") is not None and given.get("cluster_id") is None:
+            return [Fault("/cluster_id", "required", "is missing: a namespace is in a cluster")]
+        return []
+
+
+class AccessBody(Given):
+    """Whether, and why: what allows it, or what came nearest."""
+
+    allowed: bool
+    code: Code
+    reason: str
+    role: str | None
+    scope: Scope | None
+    via: Via | None
+    """`users.role`: the user's own role; `grant`: the one of `grant_id`."""
+    grant_id: UUID | None
+
+
+class HeldBody(Given):
+    """A role of yours, and what it permits you where it is bound."""
+
+    role: str
+    scope: Scope
+    cluster_id: UUID | None
+    namespace_id: UUID | None
+    via: Via
+    grant_id: UUID | None
+    expires_at: datetime | None
+    permissions: list[str]
+
+
+class HeldPage(Given):
+    results: list[HeldBody]
+    next_page_token: str | None
+
+
+async def check_access(call: Call[AccessCheck, Query]) -> Reply:
+    asked, session, me = call.body, call.session, call.caller
+    if asked.permission not in {one.name for one in await roles.permissions(session)}:
+        raise Invalid([Fault("/permission", "unknown_permission", "is no permission")])
+    user_id = me.user_id if asked.user_id is None else asked.user_id
+    narrowed = await explaining.narrowed_to(session, me.token_id)
+    if user_id != me.user_id:
+        await _check_may_ask(call, narrowed)
+        await _check_user(call, user_id)
+        narrowed = None
+    place = Place(asked.cluster_id, asked.namespace_id)
+    found = await explaining.explain(session, user_id, asked.permission, place, narrowed)
+    return Reply(_answer(found))
+
+
+async def _check_may_ask(call: Call[AccessCheck, Query], narrowed: object) -> None:
+    may = await access.may(call.session, call.caller.user_id, "rbac.read")
+    through = not isinstance(narrowed, list) or "rbac.read" in narrowed
+    if not (may and through):
+        detail = "To ask about others needs the permission rbac.read."
+        raise Forbidden(detail, members={"missing": ["rbac.read"]})
+
+
+async def _check_user(call: Call[AccessCheck, Query], user_id: UUID) -> None:
+    try:
+        await people.find(call.session, user_id)
+    except NotFound as error:
+        raise Invalid([Fault("/user_id", "unknown_user", "there is no such user")]) from error
+
+
+def _answer(found: Explained) -> AccessBody:
+    reason = REASONS[found.code].format(role=found.role, scope=found.scope)
+    told = {name: getattr(found, name) for name in ("code", "role", "scope", "via", "grant_id")}
+    return AccessBody.model_validate({"allowed": found.allowed, "reason": reason, **told})
+
+
+async def list_my_permissions(call: Call[None, PageQuery]) -> Reply:
+    narrowed = await explaining.narrowed_to(call.session, call.caller.token_id)
+    cut = cut_of(ME, call.query)
+    page = await explaining.held_page(call.session, call.caller.user_id, narrowed, cut)
+    results = [HeldBody.model_validate(held, from_attributes=True) for held in page.rows]
+    after = token_of(ME, call.query, page.next_after)
+    return Reply(HeldPage(results=results, next_page_token=after))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/v1/access:check",
+        permission=None,
+        why_open="everybody may ask about themselves; about others it takes `rbac.read`",
+        summary="Ask whether somebody may do something, and why",
+        answers=AccessBody,
+        body=AccessCheck,
+        safe=True,
+        refuses=(Forbidden,),
+        act=check_access,
+    ),
+    Endpoint(
+        method="GET",
+        path=ME,
+        permission=None,
+        why_open="it shows the caller to themselves",
+        summary="List what you may do, and by what",
+        answers=HeldPage,
+        query=PageQuery,
+        act=list_my_permissions,
+    ),
+)

@@ -1,0 +1,226 @@
+"""``/v1/roles`` and ``/v1/permissions``: what a role lists, and what there is to list."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import Field, StringConstraints
+
+from api.bodies import Given
+from api.endpoint import Call, Endpoint, Reply, Subject
+from api.forms import TEXT, RoleName
+from api.pages import PageQuery, cut_of, token_of
+from api.reading import Query, Strict, id_in, unsaid
+from api.showing import etag_of
+from cks.db import roles
+from cks.db.access import Where
+from cks.db.roles import RoleView
+from cks.domain.refusals import NameTaken, PreconditionFailed, RoleInUse
+
+LIST = "/v1/roles"
+ONE = "/v1/roles/{role_id}"
+MOST_LISTED = 200
+
+Said = Annotated[str, StringConstraints(pattern=TEXT, max_length=1000)]
+Listed = Annotated[
+    list[Annotated[str, StringConstraints(max_length=64)]], Field(max_length=MOST_LISTED)
+]
+
+
+class RoleBody(Given):
+    """A role."""
+
+    id: UUID
+    name: str
+    description: str | None
+    status: Literal["active", "inactive"]
+    """An inactive role gives nothing to who has it."""
+    builtin: bool
+    """A built-in role is read-only."""
+    unprivileged: bool
+    """Whether who may bind roles may give it without holding what it lists."""
+    permissions: list[str]
+    created_at: datetime
+    updated_at: datetime
+    etag: str
+
+
+class RolePage(Given):
+    results: list[RoleBody]
+    next_page_token: str | None
+
+
+class PermissionBody(Given):
+    """A permission: a resource and a verb."""
+
+    name: str
+    description: str | None
+    lowest_scope: Literal["tenant", "cluster", "namespace"]
+    """The narrowest place at which it means anything: bound further down it gives nothing."""
+
+
+class PermissionPage(Given):
+    results: list[PermissionBody]
+    next_page_token: str | None = None
+
+
+class NewRole(Strict):
+    """A role of the tenant's own."""
+
+    name: RoleName
+    """Another role of the tenant may not have it, in whatever case."""
+    description: Said | None = None
+    permissions: Listed
+    """Of `GET /v1/permissions`. You must hold each yourself, in the whole tenant."""
+    unprivileged: bool = False
+    """Whether who may bind roles may give it without holding what it lists; an admin may say so."""
+
+
+class RoleChange(Strict):
+    """What is to be changed (JSON merge patch); what is left out stays."""
+
+    name: RoleName = unsaid()
+    """Another role of the tenant may not have it, in whatever case."""
+    description: Said | None = None
+    permissions: Listed = unsaid()
+    """All that it is to list. You must hold each, and each that it listed."""
+    unprivileged: bool = unsaid()
+    """Whether who may bind roles may give it without holding what it lists; an admin may say so."""
+    status: Literal["active", "inactive"] = unsaid()
+    """An inactive role gives nothing to who has it."""
+
+
+def _body(view: RoleView) -> RoleBody:
+    role = view.role
+    return RoleBody.model_validate(
+        {
+            "id": role.id,
+            "name": role.name,
+            "description": role.description,
+            "status": role.status,
+            "builtin": role.builtin,
+            "unprivileged": role.unprivileged,
+            "permissions": list(view.permissions),
+            "created_at": role.created_at,
+            "updated_at": role.updated_at,
+            "etag": etag_of(role),
+        }
+    )
+
+
+async def list_roles(call: Call[None, PageQuery]) -> Reply:
+    page = await roles.list_page(call.session, cut_of(LIST, call.query))
+    after = token_of(LIST, call.query, page.next_after)
+    return Reply(RolePage(results=[_body(view) for view in page.rows], next_page_token=after))
+
+
+async def get_role(call: Call[None, Query]) -> Reply:
+    body = _body(await roles.find(call.session, id_in(call.request, "role_id")))
+    return Reply(body, {"ETag": body.etag})
+
+
+async def create_role(call: Call[NewRole, Query]) -> Reply:
+    asked = call.body
+    values = asked.model_dump(include={"name", "description", "unprivileged"})
+    body = _body(await roles.create(call.session, call.caller, values, asked.permissions))
+    where = {"Location": f"{LIST}/{body.id}", "ETag": body.etag}
+    return Reply(body, where, Subject("role", body.id), detail=_logged(body))
+
+
+async def update_role(call: Call[RoleChange, Query]) -> Reply:
+    before = await _matching(call)
+    values = call.body.model_dump(exclude_unset=True)
+    listed = values.pop("permissions", None)
+    body = _body(await roles.change(call.session, call.caller, before, values, listed))
+    detail = {**_logged(body), "before": list(before.permissions)}
+    return Reply(body, {"ETag": body.etag}, Subject("role", body.id), detail=detail)
+
+
+async def delete_role(call: Call[None, Query]) -> Reply:
+    before = await _matching(call)
+    body = _body(before)
+    await roles.delete(call.session, call.caller, before)
+    return Reply(body, subject=Subject("role", body.id), detail=_logged(body))
+
+
+async def _matching(call: Call[RoleChange, Query] | Call[None, Query]) -> RoleView:
+    """Return the role, locked; raise ``PreconditionFailed`` unless it is as ``If-Match`` has it."""
+    request: web.Request = call.request
+    view = await roles.find(call.session, id_in(request, "role_id"), locked=True)
+    if request.headers.get("If-Match") not in (None, "*", etag_of(view.role)):
+        raise PreconditionFailed("The role is not in the state that If-Match names.")
+    return view
+
+
+def _logged(body: RoleBody) -> dict[str, object]:
+    """Return what the log keeps of a role."""
+    return body.model_dump(include={"name", "permissions", "unprivileged", "status"})
+
+
+async def list_permissions(call: Call[None, Query]) -> Reply:
+    found = await roles.permissions(call.session)
+    results = [PermissionBody.model_validate(one, from_attributes=True) for one in found]
+    return Reply(PermissionPage(results=results))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/v1/permissions",
+        permission="rbac.read",
+        summary="List the permissions that a role can list",
+        answers=PermissionPage,
+        act=list_permissions,
+    ),
+    Endpoint(
+        method="GET",
+        path=LIST,
+        permission="rbac.read",
+        summary="List roles",
+        answers=RolePage,
+        query=PageQuery,
+        act=list_roles,
+    ),
+    Endpoint(
+        method="POST",
+        path=LIST,
+        permission="rbac.roles.create",
+        summary="Make a role",
+        answers=RoleBody,
+        status=201,
+        body=NewRole,
+        refuses=(NameTaken,),
+        act=create_role,
+    ),
+    Endpoint(
+        method="GET",
+        path=ONE,
+        permission="rbac.read",
+        where=Where.ROLE,
+        summary="Get a role",
+        answers=RoleBody,
+        act=get_role,
+    ),
+    Endpoint(
+        method="PATCH",
+        path=ONE,
+        permission="rbac.roles.update",
+        where=Where.ROLE,
+        summary="Change a role",
+        answers=RoleBody,
+        body=RoleChange,
+        refuses=(NameTaken, PreconditionFailed),
+        act=update_role,
+    ),
+    Endpoint(
+        method="DELETE",
+        path=ONE,
+        permission="rbac.roles.delete",
+        where=Where.ROLE,
+        summary="Delete a role that nobody has",
+        answers=RoleBody,
+        refuses=(RoleInUse, PreconditionFailed),
+        act=delete_role,
+    ),
+)
