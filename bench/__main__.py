@@ -7,12 +7,13 @@ from dataclasses import asdict
 
 import click
 
-from bench import accept, provision, read
+from bench import accept, access, provision, read
 from bench.contest import Result
 
 BENCHES: dict[str, tuple[str, Callable[[float], Awaitable[Result]]]] = {
     "read": (read.SAID, read.run),
     "accept": (accept.SAID, accept.run),
+    "access": (access.SAID, access.run),
     "provision": (provision.SAID, provision.run),
 }
 
