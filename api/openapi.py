@@ -67,6 +67,15 @@ NOTES = {
     "then. A comment comes every 15 seconds. The stream ends after the last event.",
     "follow_events": "Each event is named `operation`; its data is the operation as it was then. "
     "A comment comes every 15 seconds. The stream has no end.",
+    "create_grant": "Who gives a role holds the right to bind and all that the role lists, there "
+    "and for as long; one that is `unprivileged` takes the right to bind alone. Nobody changes "
+    "their own grants.",
+    "update_user": "It takes the right to give both roles, the old and the new. Nobody changes "
+    "their own. The last admin of a tenant stays (409 `last_admin`).",
+    "update_role": "Whoever has the role gains, or loses, at once. `permissions` replaces all that "
+    "it listed.",
+    "check_access": "`code` is `granted`, or what came nearest to it; `role`, `scope` and `via` "
+    "say by what.",
     "cancel_operation": "What was made is undone first: follow the operation to `cancelled`. "
     "Repeating it is harmless. What has completed or failed is answered 409.",
 }

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from cks.db import access
+from cks.db import access, explaining
 from cks.db.access import Where
 from cks.db.models.rbac import RbacPermission, RbacRole, RbacUserRole
 from cks.db.models.users import User
@@ -47,6 +47,7 @@ FORGET_EXPIRED = sa.text(
     "DELETE FROM rbac_user_roles WHERE role_id = :role AND expires_at <= now()"
 )
 RULING = "A role that rules over people or rights"
+SEE_USERS = "users.read"
 MOST_NAMED = 50
 """Of those who have a role, so many are named to who wants to delete it."""
 
@@ -171,7 +172,9 @@ async def delete(session: AsyncSession, caller: Caller, before: RoleView) -> Non
 async def _in_use(session: AsyncSession, caller: Caller, users: Sequence[UUID]) -> RoleInUse:
     """Say who has a role, by address to those who may see users."""
     told = [{"id": str(user)} for user in users[:MOST_NAMED]]
-    if await access.may(session, caller.user_id, "users.read"):
+    narrowed = await explaining.narrowed_to(session, caller.token_id)
+    through = narrowed is None or SEE_USERS in narrowed
+    if through and await access.may(session, caller.user_id, SEE_USERS):
         query = sa.select(User.id, User.email).where(User.id.in_(users[:MOST_NAMED]))
         rows = await session.execute(query.order_by(User.id))
         told = [{"id": str(row.id), "email": row.email} for row in rows]

@@ -155,7 +155,7 @@ async def test_a_user_keeps_several_tokens_without_naming_them(
 
 
 async def test_a_user_gets_a_role_that_the_tenant_has(urls: Urls, tenant: UUID) -> None:
-    with pytest.raises(NotDone, match="no role boss; choose one of admin, developer, viewer"):
+    with pytest.raises(NotDone, match="no role boss; choose one of admin, developer, namesp"):
         await tenants.create_user(urls.owner, str(tenant), address(), "boss")
 
 
