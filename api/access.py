@@ -11,7 +11,7 @@ from api.endpoint import Call, Endpoint, Reply
 from api.forms import Id
 from api.pages import PageQuery, cut_of, token_of
 from api.reading import Query, Strict
-from cks.db import access, explaining, people, roles
+from cks.db import access, explaining, granting, people, roles
 from cks.db.explaining import Explained
 from cks.domain.access import Place
 from cks.domain.refusals import Fault, Forbidden, Invalid, NotFound
@@ -49,7 +49,8 @@ class AccessCheck(Strict):
     user_id: Id | None = None
     """Who; left out: yourself, with this token. For another you need `rbac.read`."""
     cluster_id: Id | None = None
-    """Where; left out: in the whole tenant."""
+    """Where; left out: in the whole tenant. Of one that you do not see you are not told whether it
+    is there."""
     namespace_id: Id | None = None
     """A namespace of that cluster."""
 
@@ -95,23 +96,21 @@ class HeldPage(Given):
 
 async def check_access(call: Call[AccessCheck, Query]) -> Reply:
     asked, session, me = call.body, call.session, call.caller
-    if asked.permission not in {one.name for one in await roles.permissions(session)}:
+    if asked.permission not in await roles.permission_names(session):
         raise Invalid([Fault("/permission", "unknown_permission", "is no permission")])
     user_id = me.user_id if asked.user_id is None else asked.user_id
-    narrowed = await explaining.narrowed_to(session, me.token_id)
+    narrowed = me.narrowed if user_id == me.user_id else None
     if user_id != me.user_id:
-        await _check_may_ask(call, narrowed)
+        await _check_may_ask(call)
         await _check_user(call, user_id)
-        narrowed = None
     place = Place(asked.cluster_id, asked.namespace_id)
+    await granting.check_seen(session, me, place)
     found = await explaining.explain(session, user_id, asked.permission, place, narrowed)
     return Reply(_answer(found))
 
 
-async def _check_may_ask(call: Call[AccessCheck, Query], narrowed: object) -> None:
-    may = await access.may(call.session, call.caller.user_id, "rbac.read")
-    through = not isinstance(narrowed, list) or "rbac.read" in narrowed
-    if not (may and through):
+async def _check_may_ask(call: Call[AccessCheck, Query]) -> None:
+    if not await access.may(call.session, call.caller, "rbac.read"):
         detail = "To ask about others needs the permission rbac.read."
         raise Forbidden(detail, members={"missing": ["rbac.read"]})
 
@@ -130,9 +129,7 @@ def _answer(found: Explained) -> AccessBody:
 
 
 async def list_my_permissions(call: Call[None, PageQuery]) -> Reply:
-    narrowed = await explaining.narrowed_to(call.session, call.caller.token_id)
-    cut = cut_of(ME, call.query)
-    page = await explaining.held_page(call.session, call.caller.user_id, narrowed, cut)
+    page = await explaining.held_page(call.session, call.caller, cut_of(ME, call.query))
     results = [HeldBody.model_validate(held, from_attributes=True) for held in page.rows]
     after = token_of(ME, call.query, page.next_after)
     return Reply(HeldPage(results=results, next_page_token=after))

@@ -21,7 +21,7 @@ from cks.db.access import Identity, Question, Verdict, Where
 from cks.db.session import Database, Session
 from cks.db.views import OperationView
 from cks.domain import tokens
-from cks.domain.access import Caller, Sight
+from cks.domain.access import Caller, Sight, opens
 from cks.domain.refusals import Forbidden, NotFound, TenantSuspended, Unauthenticated
 from cks.domain.tokens import TokenClaim
 
@@ -99,6 +99,7 @@ class Door:
             request_id=self.request_id,
             address=self.address,
             agent=self.agent,
+            narrowed=known.narrowed,
         )
         logs.bind(tenant_id=self.claim.tenant_id)
         if known.verdict is Verdict.HIDDEN:
@@ -111,7 +112,7 @@ class Door:
 
     def _forbidden(self, known: Identity) -> Forbidden:
         needed = str(self.question.permission)
-        why = " The token is narrowed to others." if known.narrow else ""
+        why = "" if opens(known.narrowed, needed) else " The token is narrowed to others."
         return Forbidden(f"This needs the permission {needed}.{why}", members={"missing": [needed]})
 
 

@@ -99,8 +99,8 @@ KEY = {**TEXT, "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
 KEY_SAID = (
     "1 to 255 printable ASCII characters without spaces, of your choice; kept for 24 hours at "
     "least. A repeat of the same request under the same key starts nothing: it is answered with "
-    "the operation of the first, as it is now. Another request under it is refused (422 "
-    "`idempotency_key_reused`)."
+    "the operation of the first, as it is now, or with the answer of the first. Another request "
+    "under it is refused (422 `idempotency_key_reused`)."
 )
 MATCH_SAID = "The `ETag` of the state to be changed: in any other it is not (412). `*` is any."
 RESUME_SAID = (

@@ -18,7 +18,7 @@ from cks.db.access import Where
 from cks.db.roles import RoleView
 from cks.domain.refusals import NameTaken, PreconditionFailed, RoleInUse
 
-LIST = "/v1/roles"
+LIST, PERMISSIONS = "/v1/roles", "/v1/permissions"
 ONE = "/v1/roles/{role_id}"
 MOST_LISTED = 200
 
@@ -62,7 +62,7 @@ class PermissionBody(Given):
 
 class PermissionPage(Given):
     results: list[PermissionBody]
-    next_page_token: str | None = None
+    next_page_token: str | None
 
 
 class NewRole(Strict):
@@ -129,28 +129,28 @@ async def create_role(call: Call[NewRole, Query]) -> Reply:
 
 
 async def update_role(call: Call[RoleChange, Query]) -> Reply:
-    before = await _matching(call)
+    before = await roles.find(call.session, id_in(call.request, "role_id"), locked=True)
     values = call.body.model_dump(exclude_unset=True)
     listed = values.pop("permissions", None)
+    await roles.judge(call.session, before, values, listed)
+    _check_match(call.request, before)
     body = _body(await roles.change(call.session, call.caller, before, values, listed))
     detail = {**_logged(body), "before": list(before.permissions)}
     return Reply(body, {"ETag": body.etag}, Subject("role", body.id), detail=detail)
 
 
 async def delete_role(call: Call[None, Query]) -> Reply:
-    before = await _matching(call)
+    before = await roles.find(call.session, id_in(call.request, "role_id"), locked=True)
+    _check_match(call.request, before)
     body = _body(before)
     await roles.delete(call.session, call.caller, before)
     return Reply(body, subject=Subject("role", body.id), detail=_logged(body))
 
 
-async def _matching(call: Call[RoleChange, Query] | Call[None, Query]) -> RoleView:
-    """Return the role, locked; raise ``PreconditionFailed`` unless it is as ``If-Match`` has it."""
-    request: web.Request = call.request
-    view = await roles.find(call.session, id_in(request, "role_id"), locked=True)
+def _check_match(request: web.Request, view: RoleView) -> None:
+    """Raise ``PreconditionFailed`` unless the role is as ``If-Match`` has it."""
     if request.headers.get("If-Match") not in (None, "*", etag_of(view.role)):
         raise PreconditionFailed("The role is not in the state that If-Match names.")
-    return view
 
 
 def _logged(body: RoleBody) -> dict[str, object]:
@@ -158,19 +158,21 @@ def _logged(body: RoleBody) -> dict[str, object]:
     return body.model_dump(include={"name", "permissions", "unprivileged", "status"})
 
 
-async def list_permissions(call: Call[None, Query]) -> Reply:
-    found = await roles.permissions(call.session)
-    results = [PermissionBody.model_validate(one, from_attributes=True) for one in found]
-    return Reply(PermissionPage(results=results))
+async def list_permissions(call: Call[None, PageQuery]) -> Reply:
+    page = await roles.permissions_page(call.session, cut_of(PERMISSIONS, call.query))
+    results = [PermissionBody.model_validate(one, from_attributes=True) for one in page.rows]
+    after = token_of(PERMISSIONS, call.query, page.next_after)
+    return Reply(PermissionPage(results=results, next_page_token=after))
 
 
 ENDPOINTS = (
     Endpoint(
         method="GET",
-        path="/v1/permissions",
+        path=PERMISSIONS,
         permission="rbac.read",
         summary="List the permissions that a role can list",
         answers=PermissionPage,
+        query=PageQuery,
         act=list_permissions,
     ),
     Endpoint(

@@ -20,12 +20,13 @@ from api.endpoint import Call, Endpoint, Reply, Visit
 from api.keys import AROUND, REQUEST_ID, Surroundings
 from api.metrics import measured
 from api.problems import Bug, DatabaseAway, MethodNotAllowed, answer_of, status_of
-from api.reading import body_of, canonical, query_of, text_of, together
+from api.reading import Query, body_of, canonical, query_of, text_of, together
 from api.replays import key_of, replay, to_remember, until_when
 from cks import logs
-from cks.db import activity, idempotency
+from cks.db import activity, idempotency, operations
 from cks.db.activity import Deed
 from cks.db.connections import is_away
+from cks.domain.access import Sight
 from cks.domain.refusals import (
     Declined,
     Forbidden,
@@ -110,44 +111,6 @@ def serve(endpoint: Endpoint) -> Handler:
     return handle
 
 
-async def _visited(
-    endpoint: Endpoint, request: web.Request, door: Door, around: Surroundings
-) -> Reply | web.StreamResponse:
-    assert endpoint.wait is not None  # noqa: S101  (``serve`` chose)
-    said = await _read(endpoint, request)
-    if said.verdict or endpoint.stream:
-        async with door.open():
-            said.check()
-    return await endpoint.wait(Visit(request, door, said.query, around))
-
-
-async def _acted(
-    endpoint: Endpoint, request: web.Request, door: Door, around: Surroundings
-) -> Reply:
-    said = await _read(endpoint, request)
-    async with door.open() as inside:
-        await _judge(endpoint, said, inside, around)
-        call = Call(
-            request=request,
-            caller=inside.caller,
-            sight=inside.sight,
-            session=inside.session,
-            at=inside.at,
-            body=said.body,
-            query=said.query,
-            around=around,
-        )
-        try:
-            reply = await _once(endpoint, call, said)
-        except OperationConflict as conflict:
-            conflict.members |= await until_when(call, conflict)
-            raise
-    logs.bind(operation_id=reply.operation_id)
-    if endpoint.mutates:
-        around.relay.wake()
-    return reply
-
-
 @dataclass(slots=True)
 class Said:
     """What a request said, and the verdict on it, kept until the caller is known.
@@ -166,6 +129,74 @@ class Said:
         """Raise the verdict, if it was against the request."""
         if self.verdict:
             raise self.verdict
+
+
+async def _visited(
+    endpoint: Endpoint, request: web.Request, door: Door, around: Surroundings
+) -> Reply | web.StreamResponse:
+    assert endpoint.wait is not None  # noqa: S101  (``serve`` chose)
+    said = await _read(endpoint, request)
+    if said.verdict or endpoint.stream:
+        async with door.open():
+            said.check()
+    return await endpoint.wait(Visit(request, door, said.query, around))
+
+
+async def _acted(
+    endpoint: Endpoint, request: web.Request, door: Door, around: Surroundings
+) -> Reply:
+    said = await _read(endpoint, request)
+    try:
+        reply = await _decided(endpoint, said, request, door, around)
+    except NotFound:
+        before = await _before(endpoint, said, request, door, around)
+        if before is None:
+            raise
+        reply = before
+    logs.bind(operation_id=reply.operation_id)
+    if endpoint.mutates:
+        around.relay.wake()
+    return reply
+
+
+async def _before(
+    endpoint: Endpoint, said: Said, request: web.Request, door: Door, around: Surroundings
+) -> Reply | None:
+    """Answer what took its own subject away when it came first, and with it the right to it."""
+    caller = door.caller
+    if caller is None or not (endpoint.takes_body and said.legible):
+        return None
+    keyed = key_of(request, caller, canonical(said.text, request.query_string))
+    if keyed is None:
+        return None
+    async with door.database.begin(caller.tenant_id) as session:
+        before = await idempotency.recall(session, keyed)
+        sight = Sight(caller.user_id, caller.token_id, None, everything=False)
+        at = await operations.instant(session)
+        call = Call(request, caller, sight, session, at, None, Query(), around)
+        return await replay(call, before) if before else None
+
+
+async def _decided(
+    endpoint: Endpoint, said: Said, request: web.Request, door: Door, around: Surroundings
+) -> Reply:
+    async with door.open() as inside:
+        await _judge(endpoint, said, inside, around)
+        call = Call(
+            request=request,
+            caller=inside.caller,
+            sight=inside.sight,
+            session=inside.session,
+            at=inside.at,
+            body=said.body,
+            query=said.query,
+            around=around,
+        )
+        try:
+            return await _once(endpoint, call, said)
+        except OperationConflict as conflict:
+            conflict.members |= await until_when(call, conflict)
+            raise
 
 
 async def _read(endpoint: Endpoint, request: web.Request) -> Said:

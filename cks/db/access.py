@@ -4,6 +4,8 @@ The decision is the database's (``0015_scopes.sql``): "may", "which" and "why" a
 the same views.
 """
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,9 +20,10 @@ from sqlalchemy.orm import InstrumentedAttribute
 from cks.db.models.clusters import Cluster
 from cks.db.session import driver
 from cks.db.states import OperationState
-from cks.domain.access import PERMISSION_OF, Scope, Sight
-from cks.domain.refusals import Unauthenticated
+from cks.domain.access import PERMISSION_OF, WHOLE_TENANT, Caller, Place, Scope, Sight, opens
+from cks.domain.refusals import LastAdmin, Unauthenticated
 
+CHECK_ADMINS = "SET CONSTRAINTS keep_an_admin IMMEDIATE"
 STILL_MAY = "SELECT $1::uuid IS NULL OR EXISTS (SELECT FROM can($1, $2::text, $3::uuid)) AS may"
 """Whether who asked for an operation may ask for it still, before it has its first effect.
 
@@ -82,7 +85,7 @@ class Identity:
     """The user of a living token, and what was decided about what they asked.
 
     ``at`` is the transaction's instant; ``suspended``, whether the tenant is; ``everywhere``,
-    whether they may in all of it; ``narrow``, whether the token alone forbids it.
+    whether they may in all of it; ``narrowed``, to which permissions the token is, if not to all.
     """
 
     token_id: UUID
@@ -92,11 +95,11 @@ class Identity:
     verdict: Verdict
     suspended: bool
     everywhere: bool
-    narrow: bool
+    narrowed: Sequence[str] | None
 
     def sight(self, permission: str | None) -> Sight:
         """Return how much they see by the permission that they were asked for."""
-        seen = None if self.narrow else permission
+        seen = permission if opens(self.narrowed, str(permission)) else None
         return Sight(self.user_id, self.token_id, seen, self.everywhere)
 
 
@@ -113,15 +116,27 @@ def identity_of(row: asyncpg.Record | sa.Row[Any] | None) -> Identity:
 
 
 async def may(
-    session: AsyncSession,
-    user_id: UUID,
-    permission: str,
-    cluster_id: UUID | None = None,
-    namespace_id: UUID | None = None,
+    session: AsyncSession, caller: Caller, permission: str, place: Place = WHOLE_TENANT
 ) -> bool:
-    """Say whether somebody may do something at a place, whatever token they have."""
-    told = (user_id, permission, cluster_id, namespace_id)
-    return bool(await driver(session).fetchval(MAY, *told))
+    """Say whether a caller may do something at a place, with the token that they have."""
+    told = (caller.user_id, permission, place.cluster_id, place.namespace_id)
+    through = opens(caller.narrowed, permission)
+    return through and bool(await driver(session).fetchval(MAY, *told))
+
+
+@asynccontextmanager
+async def an_admin_stays(session: AsyncSession) -> AsyncIterator[None]:
+    """Have the database say now, not at the commit, whether an admin is left.
+
+    Raise ``LastAdmin`` if not.  What the block does is sent to the database within it.
+    """
+    try:
+        yield
+        await driver(session).execute(CHECK_ADMINS)
+    except asyncpg.CheckViolationError as error:
+        if error.constraint_name != "last_admin":
+            raise
+        raise LastAdmin("The tenant would be left without an admin.") from error
 
 
 def who_asked(operation: OperationState) -> tuple[UUID | None, str, UUID | None]:

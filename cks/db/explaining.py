@@ -8,23 +8,33 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cks.db.models.users import UserToken
 from cks.db.pages import Cut, Page
 from cks.db.session import driver
-from cks.domain.access import Place
+from cks.domain.access import Caller, Place, opens
 
 CAN = "SELECT role, via, grant_id, scope FROM can($1, $2, $3, $4)"
 MISS = "SELECT miss, role, via, grant_id, scope FROM nearest_miss($1, $2, $3, $4)"
 HELD = """
-SELECT coalesce(grant_id, user_id) AS key, role, via, grant_id, scope, cluster_id, namespace_id,
-       expires_at, array_agg(permission ORDER BY permission) AS permissions
-  FROM effective_permissions
- WHERE user_id = $1 AND ($2::text[] IS NULL OR permission = ANY ($2))
-   AND ($3::uuid IS NULL OR coalesce(grant_id, user_id) < $3)
- GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1 DESC LIMIT $4
+WITH page AS (
+    SELECT coalesce(b.grant_id, b.user_id) AS key, b.role, b.via, b.grant_id, b.cluster_id,
+           b.namespace_id, b.expires_at
+      FROM bindings b WHERE b.user_id = $1 AND b.miss IS NULL
+       AND ($3::uuid IS NULL OR coalesce(b.grant_id, b.user_id) < $3)
+     ORDER BY 1 DESC LIMIT $4
+)
+SELECT page.key, page.role, page.via, page.grant_id,
+       CASE WHEN page.namespace_id IS NOT NULL THEN 'namespace'
+         WHEN page.cluster_id IS NOT NULL THEN 'cluster' ELSE 'tenant' END,
+       page.cluster_id, page.namespace_id, page.expires_at, coalesce(
+         (SELECT array_agg(e.permission ORDER BY e.permission) FROM effective_permissions e
+           WHERE e.user_id = $1 AND e.grant_id = page.grant_id
+             AND ($2::text[] IS NULL OR e.permission = ANY ($2))),
+         (SELECT array_agg(e.permission ORDER BY e.permission) FROM effective_permissions e
+           WHERE page.grant_id IS NULL AND e.user_id = $1 AND e.via = 'users.role'
+             AND ($2::text[] IS NULL OR e.permission = ANY ($2))),
+         '{}') FROM page ORDER BY page.key DESC
 """
 
 
@@ -76,25 +86,20 @@ async def explain(
     told = (user_id, permission, place.cluster_id, place.namespace_id)
     connection = driver(session)
     if found := await connection.fetchrow(CAN, *told):
-        through = narrowed is None or permission in narrowed
+        through = opens(narrowed, permission)
         return Explained("granted" if through else "narrowed_by_token", *found)
     if missed := await connection.fetchrow(MISS, *told):
         return Explained(*missed)
     return Explained("not_granted")
 
 
-async def narrowed_to(session: AsyncSession, token_id: UUID) -> Sequence[str] | None:
-    """Return the permissions that a token is narrowed to; ``None``: it has all of its user's."""
-    query = sa.select(UserToken.scopes).where(UserToken.id == token_id)
-    found: Sequence[str] | None = await session.scalar(query)
-    return found
+async def held_page(session: AsyncSession, caller: Caller, cut: Cut) -> Page[Held]:
+    """Return a page of what a caller may, binding by binding, the newest first.
 
-
-async def held_page(
-    session: AsyncSession, user_id: UUID, narrowed: Sequence[str] | None, cut: Cut
-) -> Page[Held]:
-    """Return a page of what somebody may, binding by binding, the newest first."""
-    told = (user_id, narrowed, cut.after, cut.size + 1)
+    Those that give nothing, or nothing with this token, are left out of it.
+    """
+    told = (caller.user_id, caller.narrowed, cut.after, cut.size + 1)
     found = [Held(*row) for row in await driver(session).fetch(HELD, *told)]
-    rows = found[: cut.size]
-    return Page(rows, rows[-1].key if len(found) > cut.size else None)
+    rows, more = found[: cut.size], len(found) > cut.size
+    giving = [one for one in rows if one.permissions]
+    return Page(giving, rows[-1].key if more else None)

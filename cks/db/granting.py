@@ -21,14 +21,16 @@ from cks.db.models.rbac import RbacRole, RbacUserRole
 from cks.db.pages import Cut, Page, fetch
 from cks.db.roles import RoleView
 from cks.db.session import driver
-from cks.domain.access import BIND, Caller, Place, is_privileged
+from cks.domain.access import BIND, Caller, Place, is_privileged, opens
+from cks.domain.instants import rfc3339, rfc3339_or_none
 from cks.domain.refusals import Fault, Forbidden, GrantExists, Invalid, NotFound
 
 HANDING_OUT = """
 SELECT ARRAY(SELECT m.permission FROM missing_to_bind($1, $2, $3, $4, $5) m) AS missing,
        is_admin($1, $3, $4, $5) AS admin,
        EXISTS (SELECT FROM allowing($1, $6, $3, $4) a
-                WHERE coalesce(a.expires_at, 'infinity') >= coalesce($5, 'infinity')) AS binds
+                WHERE coalesce(a.expires_at, 'infinity') >= coalesce($5, 'infinity')) AS binds,
+       (SELECT max(a.expires_at) FROM allowing($1, $6, $3, $4) a) AS binds_until
 """
 FORGET = """
 DELETE FROM rbac_user_roles
@@ -85,10 +87,7 @@ async def bind(
     lacks, ``GrantExists``.
     """
     check_not_own(caller, user_id)
-    await _check_place(session, caller, wish.place)
-    if wish.until and wish.until <= at:
-        raise Invalid([Fault("/expires_at", "out_of_range", "is past")])
-    role = await roles.named(session, wish.role)
+    role = await _judged(session, caller, wish, at)
     await check_handing_out(session, caller, role, wish.place, wish.until)
     where = (wish.place.cluster_id, wish.place.namespace_id)
     connection, what = driver(session), (user_id, role.role.id, *where)
@@ -105,6 +104,25 @@ async def bind(
     return GrantView(await session.get_one(RbacUserRole, made), role.name)
 
 
+async def _judged(session: AsyncSession, caller: Caller, wish: GrantWish, at: datetime) -> RoleView:
+    """Return the role that is wished for; raise ``Invalid`` for all that is wrong with a wish."""
+    faults: list[Fault] = []
+    role = None
+    try:
+        role = await roles.named(session, wish.role)
+    except Invalid as unknown:
+        faults += unknown.faults
+    try:
+        await _check_place(session, caller, wish.place)
+    except Invalid as nowhere:
+        faults += nowhere.faults
+    if wish.until and wish.until <= at:
+        faults.append(Fault("/expires_at", "out_of_range", "is past"))
+    if role is None or faults:
+        raise Invalid(faults)
+    return role
+
+
 async def _exists(session: AsyncSession, *what: UUID | None) -> GrantExists:
     names = dict(zip(("user", "role", "cluster", "namespace"), what, strict=True))
     found = await session.scalar(SAME, names)
@@ -115,7 +133,7 @@ async def _exists(session: AsyncSession, *what: UUID | None) -> GrantExists:
 async def revoke(session: AsyncSession, caller: Caller, user_id: UUID, grant_id: UUID) -> GrantView:
     """Take a grant away: whoever may give it may.
 
-    Raise ``NotFound``, ``Forbidden``.
+    Raise ``NotFound``, ``Forbidden``, ``LastAdmin``.
     """
     found = await session.get(RbacUserRole, grant_id, with_for_update=True)
     if found is None or found.user_id != user_id:
@@ -125,6 +143,8 @@ async def revoke(session: AsyncSession, caller: Caller, user_id: UUID, grant_id:
     place = Place(found.cluster_id, found.namespace_id)
     await check_handing_out(session, caller, role, place, found.expires_at)
     await session.delete(found)
+    async with access.an_admin_stays(session):
+        await session.flush()
     return GrantView(found, role.name)
 
 
@@ -147,34 +167,54 @@ async def check_handing_out(
     told = (caller.user_id, role.role.id, *where, BIND)
     held = await driver(session).fetchrow(HANDING_OUT, *told)
     if not held["binds"]:
-        detail = f"This needs the permission {BIND} there, for as long."
-        raise Forbidden(detail, members={"missing": [BIND]})
+        raise _cannot_bind(held["binds_until"])
     if role.role.unprivileged:
         return
-    if held["missing"]:
-        raise roles.lacking(held["missing"])
-    if is_privileged(role.permissions) and not held["admin"]:
-        raise roles.needs_admin(roles.RULING)
+    kept = {name for name in role.permissions if not opens(caller.narrowed, name)}
+    missing = sorted(kept | set(held["missing"]))
+    if is_privileged(role.permissions) and (caller.narrowed is not None or not held["admin"]):
+        raise roles.needs_admin(roles.RULING, missing)
+    if missing:
+        raise roles.lacking(missing)
+
+
+def _cannot_bind(until: datetime | None) -> Forbidden:
+    """Return the refusal for who may not bind there, or not for as long: until when they may."""
+    members = {"missing": [BIND], "held_until": rfc3339_or_none(until)}
+    if until is None:
+        return Forbidden(f"This needs the permission {BIND} there.", members=members)
+    detail = f"Your permission {BIND} there ends at {rfc3339(until)}, before this would."
+    return Forbidden(detail, members=members)
+
+
+async def check_seen(session: AsyncSession, caller: Caller, place: Place) -> None:
+    """Raise ``Invalid`` for a place that is not there, if the caller would see it if it were."""
+    seen = place.cluster_id and await _sees(session, caller, Place(place.cluster_id))
+    if seen and not await _is_there(session, place):
+        raise _no_place(place)
 
 
 async def _check_place(session: AsyncSession, caller: Caller, place: Place) -> None:
     """Raise ``Invalid`` for what is not there, or for what the caller does not see."""
     if place.cluster_id is None:
         return
+    if not (await _is_there(session, place) and await _sees(session, caller, place)):
+        raise _no_place(place)
+
+
+async def _is_there(session: AsyncSession, place: Place) -> bool:
     inside = await session.scalar(sa.select(Cluster.id).where(Cluster.id == place.cluster_id))
     if place.namespace_id is not None:
         within = Namespace.cluster_id == place.cluster_id
         query = sa.select(Namespace.id).where(Namespace.id == place.namespace_id, within)
         inside = inside and await session.scalar(query)
-    if inside is None or not await _sees(session, caller, place):
-        raise _no_place(place)
+    return inside is not None
 
 
 async def _sees(session: AsyncSession, caller: Caller, place: Place) -> bool:
-    where = (place.cluster_id, place.namespace_id)
     reading = "clusters.read" if place.namespace_id is None else "namespaces.read"
     for permission in (reading, BIND):
-        if await access.may(session, caller.user_id, permission, *where):
+        if await access.may(session, caller, permission, place):
             return True
     return False
 

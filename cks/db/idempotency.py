@@ -77,6 +77,14 @@ async def reserve(session: AsyncSession, request: KeyedRequest) -> Before | None
     return Before(found.operation_id, found.answer)
 
 
+async def recall(session: AsyncSession, request: KeyedRequest) -> Before | None:
+    """Return what came of this very request before, without taking the key."""
+    found = await session.scalar(sa.select(Keys).where(request.row()))
+    if found is None or found.request_digest != request.digest:
+        return None
+    return Before(found.operation_id, found.answer)
+
+
 async def remember(session: AsyncSession, request: KeyedRequest, now: Before) -> None:
     """Note what came of the request."""
     note = sa.update(Keys).where(request.row())

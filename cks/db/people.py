@@ -1,22 +1,17 @@
 """The people of a tenant.  Each query runs inside a tenant's transaction."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from uuid import UUID
 
-import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cks.db import granting, roles
-from cks.db.access import Where
+from cks.db.access import Where, an_admin_stays
 from cks.db.models.users import User
 from cks.db.pages import Cut, Page, fetch
-from cks.db.session import driver
+from cks.db.roles import RoleView
 from cks.domain.access import WHOLE_TENANT, Caller
-from cks.domain.refusals import LastAdmin, NotFound
-
-CHECK_ADMINS = "SET CONSTRAINTS keep_an_admin IMMEDIATE"
+from cks.domain.refusals import NotFound
 
 
 async def list_page(session: AsyncSession, cut: Cut) -> Page[User]:
@@ -24,10 +19,9 @@ async def list_page(session: AsyncSession, cut: Cut) -> Page[User]:
     return await fetch(session, sa.select(User), User.id, cut)
 
 
-async def find(session: AsyncSession, user_id: UUID, *, locked: bool = False) -> User:
-    """Return a user, or raise ``NotFound``; ``locked``: who stays so in this transaction."""
-    query = sa.select(User).where(User.id == user_id)
-    found: User | None = await session.scalar(query.with_for_update() if locked else query)
+async def find(session: AsyncSession, user_id: UUID) -> User:
+    """Return a user, or raise ``NotFound``."""
+    found: User | None = await session.scalar(sa.select(User).where(User.id == user_id))
     if found is None:
         raise NotFound(Where.USER.lost)
     return found
@@ -39,30 +33,18 @@ async def change_role(session: AsyncSession, caller: Caller, user_id: UUID, role
     It takes the right to hand out both the old and the new; nobody changes their own.  Raise
     ``NotFound``, ``Forbidden``, ``Invalid`` for an unknown role, ``LastAdmin``.
     """
-    user = await find(session, user_id, locked=True)
+    user = await find(session, user_id)
     granting.check_not_own(caller, user_id)
-    new = await roles.named(session, role)
-    if user.role == new.name:
+    known: dict[str, RoleView] = {}
+    while user.role not in known:  # roles are locked before users: see ``roles.change``
+        known = {name: await roles.named(session, name) for name in sorted({user.role, role})}
+        await session.refresh(user, with_for_update=True)
+    if user.role == role:
         return user
-    for one in (await roles.named(session, user.role), new):
+    for one in (known[user.role], known[role]):
         await granting.check_handing_out(session, caller, one, WHOLE_TENANT, None)
-    user.role = new.name
+    user.role = role
     async with an_admin_stays(session):
         await session.flush()
     await session.refresh(user)
     return user
-
-
-@asynccontextmanager
-async def an_admin_stays(session: AsyncSession) -> AsyncIterator[None]:
-    """Have the database say now, not at the commit, whether an admin is left.
-
-    Raise ``LastAdmin`` if not.
-    """
-    try:
-        yield
-        await driver(session).execute(CHECK_ADMINS)
-    except asyncpg.CheckViolationError as error:
-        if error.constraint_name != "last_admin":
-            raise
-        raise LastAdmin("The tenant would be left without an admin.") from error

@@ -14,14 +14,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from cks.db import access, explaining
+from cks.db import access
 from cks.db.access import Where
 from cks.db.models.rbac import RbacPermission, RbacRole, RbacUserRole
 from cks.db.models.users import User
 from cks.db.owner import constraint_of
 from cks.db.pages import Cut, Page, fetch
 from cks.db.session import driver
-from cks.domain.access import ADMIN, Caller, is_privileged
+from cks.domain.access import ADMIN, Caller, is_privileged, opens
 from cks.domain.refusals import Fault, Forbidden, Invalid, NameTaken, NotFound, RoleInUse
 
 LISTED = sa.text("""
@@ -47,7 +47,6 @@ FORGET_EXPIRED = sa.text(
     "DELETE FROM rbac_user_roles WHERE role_id = :role AND expires_at <= now()"
 )
 RULING = "A role that rules over people or rights"
-SEE_USERS = "users.read"
 MOST_NAMED = 50
 """Of those who have a role, so many are named to who wants to delete it."""
 
@@ -98,9 +97,14 @@ async def _views(session: AsyncSession, roles: Sequence[RbacRole]) -> list[RoleV
     return [RoleView(role, listed[role.id]) for role in roles]
 
 
-async def permissions(session: AsyncSession) -> Sequence[RbacPermission]:
-    """Return the catalogue of permissions, by name."""
-    return (await session.scalars(sa.select(RbacPermission).order_by(RbacPermission.name))).all()
+async def permissions_page(session: AsyncSession, cut: Cut) -> Page[RbacPermission]:
+    """Return a page of the catalogue of permissions."""
+    return await fetch(session, sa.select(RbacPermission), RbacPermission.id, cut)
+
+
+async def permission_names(session: AsyncSession) -> set[str]:
+    """Return what there is to list."""
+    return set(await session.scalars(sa.select(RbacPermission.name)))
 
 
 async def create(
@@ -122,6 +126,18 @@ async def create(
     return RoleView(role, wanted)
 
 
+async def judge(
+    session: AsyncSession,
+    before: RoleView,
+    values: Mapping[str, object],
+    listed: Sequence[str] | None,
+) -> None:
+    """Raise ``Invalid`` for a change that no role can have, whoever asks for it."""
+    await _check_known(session, listed or ())
+    wanted = before.permissions if listed is None else listed
+    _check_mark(bool(values.get("unprivileged", before.role.unprivileged)), wanted)
+
+
 async def change(
     session: AsyncSession,
     caller: Caller,
@@ -131,30 +147,32 @@ async def change(
 ) -> RoleView:
     """Change a role that is locked: ``values`` as in ``create``; what it lists, unless ``None``.
 
-    Raise as ``create`` does; its changer holds, without an end, all that it lists and listed.
+    It was judged.  Raise ``Forbidden`` and ``NameTaken`` as ``create`` does; its changer holds,
+    without an end, all that it lists and listed.
     """
     _check_own(before)
     wanted = sorted(set(before.permissions if listed is None else listed))
-    await _check_known(session, listed or ())
     role, marked = before.role, before.role.unprivileged
     for name, value in values.items():
         setattr(role, name, value)
-    _check_mark(role.unprivileged, wanted)
     every = sorted({*before.permissions, *wanted})
     await _check_held(session, caller, every, for_ever=True)
     await _check_ruling(session, caller, every, marked=marked or role.unprivileged)
     role.generation += 1
     role.updated_at = sa.func.now()
-    await _write(session, role, wanted)
+    async with access.an_admin_stays(session):  # another name is one of its holders' rows, too
+        await _write(session, role, wanted)
     return RoleView(role, wanted)
 
 
 async def delete(session: AsyncSession, caller: Caller, before: RoleView) -> None:
     """Delete a role that is locked; what has expired of it does not keep it.
 
-    Raise ``RoleInUse`` where somebody has it.
+    Raise ``RoleInUse`` where somebody has it, and ``Forbidden`` as ``change`` does.
     """
     _check_own(before)
+    await _check_held(session, caller, before.permissions, for_ever=True)
+    await _check_ruling(session, caller, before.permissions, marked=before.role.unprivileged)
     role_id = before.role.id
     await session.execute(FORGET_EXPIRED, {"role": role_id})
     users = sa.select(RbacUserRole.user_id).where(RbacUserRole.role_id == role_id)
@@ -172,14 +190,14 @@ async def delete(session: AsyncSession, caller: Caller, before: RoleView) -> Non
 async def _in_use(session: AsyncSession, caller: Caller, users: Sequence[UUID]) -> RoleInUse:
     """Say who has a role, by address to those who may see users."""
     told = [{"id": str(user)} for user in users[:MOST_NAMED]]
-    narrowed = await explaining.narrowed_to(session, caller.token_id)
-    through = narrowed is None or SEE_USERS in narrowed
-    if through and await access.may(session, caller.user_id, SEE_USERS):
+    if await access.may(session, caller, "users.read"):
         query = sa.select(User.id, User.email).where(User.id.in_(users[:MOST_NAMED]))
         rows = await session.execute(query.order_by(User.id))
         told = [{"id": str(row.id), "email": row.email} for row in rows]
     count = len(users)
-    detail = f"{count} user{'s' * (count != 1)} of the tenant have this role."
+    detail = "A user of the tenant has this role."
+    if count > 1:
+        detail = f"{count} users of the tenant have this role."
     return RoleInUse(detail, members={"users": told, "count": count})
 
 
@@ -196,7 +214,7 @@ async def _write(session: AsyncSession, role: RbacRole, listed: Sequence[str]) -
 
 
 async def _check_known(session: AsyncSession, listed: Iterable[str]) -> None:
-    known = {permission.name for permission in await permissions(session)}
+    known = await permission_names(session)
     faults = [
         Fault(f"/permissions/{place}", "unknown_permission", f"{name} is no permission")
         for place, name in enumerate(listed)
@@ -221,14 +239,16 @@ async def _check_ruling(
     session: AsyncSession, caller: Caller, listed: Sequence[str], *, marked: bool
 ) -> None:
     """Let an admin alone rule over rights, and over what others hand out unheld."""
-    needs = marked or is_privileged(listed)
-    if needs and not await driver(session).fetchval(IS_ADMIN, caller.user_id):
+    if not (marked or is_privileged(listed)):
+        return
+    whole = caller.narrowed is None
+    if not (whole and await driver(session).fetchval(IS_ADMIN, caller.user_id)):
         raise needs_admin("An unprivileged role" if marked else RULING)
 
 
-def needs_admin(what: str) -> Forbidden:
+def needs_admin(what: str, missing: Sequence[str] = ()) -> Forbidden:
     """Return the refusal for what an admin alone may do, whatever permissions somebody holds."""
-    members = {"missing": [], "needs_role": ADMIN}
+    members = {"missing": list(missing), "needs_role": ADMIN}
     return Forbidden(f"{what} takes an admin.", members=members)
 
 
@@ -236,8 +256,9 @@ async def _check_held(
     session: AsyncSession, caller: Caller, listed: Sequence[str], *, for_ever: bool
 ) -> None:
     told = (caller.user_id, listed, for_ever)
-    missing = [row[0] for row in await driver(session).fetch(LACKING, *told)]
-    if missing:
+    unheld = {row[0] for row in await driver(session).fetch(LACKING, *told)}
+    kept = {name for name in listed if not opens(caller.narrowed, name)}
+    if missing := sorted(unheld | kept):
         raise lacking(missing)
 
 

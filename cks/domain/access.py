@@ -10,7 +10,7 @@ widely and for as long.  One exemption, so that a security admin who runs no clu
 who do: a role that an admin has marked *unprivileged*.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -151,11 +151,17 @@ class Sight:
     everything: bool
 
 
+def opens(narrowed: Sequence[str] | None, permission: str) -> bool:
+    """Say whether a token lets a permission of its user's through; ``None``: it is not narrowed."""
+    return narrowed is None or permission in narrowed
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, proven by a token: the actor of every change and of every line in the log.
 
     ``address`` and ``agent`` are the client's, personal, and kept beside the log only.
+    ``narrowed``: the permissions of the token, if it has not all of its user's.
     """
 
     tenant_id: UUID
@@ -165,3 +171,4 @@ class Caller:
     request_id: str
     address: str
     agent: str
+    narrowed: Sequence[str] | None = None

@@ -24,7 +24,7 @@ FAILURES: dict[str, tuple[Culprit, str]] = {
     STEP_TIMED_OUT: ("provider", "The infrastructure provider took too long"),
     INTERNAL: ("internal", "An internal error occurred"),
     ENGINE_LOST: ("internal", "The work was interrupted"),
-    PERMISSION_LOST: ("user", "Who asked for it lost the right to before it began"),
+    PERMISSION_LOST: ("user", "Who asked for it was no longer allowed to when it was to begin"),
     DEADLINE_EXCEEDED: ("internal", "The operation took longer than it may"),
 }
 """Code → whose fault it is, and what a tenant reads.  Each may succeed when tried again."""

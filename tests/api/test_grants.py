@@ -1,6 +1,8 @@
 """Grants over HTTP: who gets what where, who may give it, and when it ends."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,9 +11,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cks.db import events, tenants
+from cks.db.events import Position, Told
+from cks.db.session import Session
+from cks.domain.access import Sight
 from tests.api.client import Client
 from tests.api.conftest import admin_of_another
 from tests.api.people import People, a_namespace, pages
+from tests.api.story import Stories
 from tests.conftest import Urls
 
 
@@ -123,8 +130,15 @@ async def test_places_that_are_not_there_are_named(
     for where, faults in wrong:
         answer = await people.give(person, "viewer", **where)
         assert (answer.status, answer.faults) == (422, faults)
-    answer = await people.give(person, "Viewer")
-    assert (answer.status, answer.faults) == (422, {"/role": "unknown_role"})
+    answer = await people.give(person, "Viewer", cluster_id=theirs, expires_at=soon(-60))
+    assert (answer.status, answer.faults) == (
+        422,
+        {
+            "/role": "unknown_role",
+            "/cluster_id": "unknown_cluster",
+            "/expires_at": "out_of_range",
+        },
+    )
 
 
 async def test_who_sees_one_cluster_learns_nothing_of_another(
@@ -232,7 +246,8 @@ async def test_a_security_admin_hands_out_what_is_unprivileged_and_nothing_else(
     for role in ("developer", "viewer"):
         assert (await people.give(person, role, guard.client)).status == 201
     for role in ("admin", "security_admin"):
-        assert (await people.give(person, role, guard.client)).status == 403
+        refused = await people.give(person, role, guard.client)
+        assert (refused.status, refused.body["needs_role"]) == (403, "admin")
     plain = await people.role("clusters.delete")
     refused = await people.give(person, plain["name"], guard.client)
     assert (refused.status, refused.body["missing"]) == (403, ["clusters.delete"])
@@ -248,6 +263,7 @@ async def test_one_gives_no_longer_than_one_has(people: People) -> None:
     await people.given(deputy, "admin", expires_at=soon(60))
     refused = await people.give(person, "developer", deputy.client)
     assert (refused.status, refused.body["missing"]) == (403, ["rbac.roles.bind"])
+    assert refused.body["held_until"] in refused.body["detail"]
     assert (await people.give(person, "admin", deputy.client, expires_at=soon(90))).status == 403
     assert (await people.give(person, "admin", deputy.client, expires_at=soon(30))).status == 201
 
@@ -308,3 +324,131 @@ async def test_every_change_of_rights_is_in_the_log(
         rows = (await connection.execute(query, {"user": UUID(person.id)})).all()
     assert [row.detail.get("role") for row in rows] == ["viewer"] * 3
     assert [row.detail.get("grant_id") for row in rows] == [grant, grant, None]
+
+
+async def test_a_narrowed_token_hands_out_no_more_than_it_opens(
+    client: Client, people: People, urls: Urls
+) -> None:
+    """Its user is an admin, and may; the token lists less."""
+    chief = (await client.get("/v1/me")).body["id"]
+    binder = await narrowed(client, urls, chief, "rbac.roles.bind", "users.read")
+    editor = await narrowed(client, urls, chief, "rbac.roles.update", "rbac.roles.create")
+    person, role = await people.join(), await people.role("clusters.read")
+    for name, missing in (("admin", "clusters.create"), (role["name"], "clusters.read")):
+        refused = await people.give(person, name, binder)
+        assert refused.status == 403
+        assert missing in refused.body["missing"]
+    assert (await people.give(person, "developer", binder)).status == 201, "it is unprivileged"
+    for answer in (
+        await editor.call("PATCH", f"/v1/roles/{role['id']}", {"permissions": ["rbac.read"]}),
+        await editor.post("/v1/roles", {"name": "x", "permissions": ["clusters.read"]}),
+        await editor.post("/v1/roles", {"name": "x", "permissions": [], "unprivileged": True}),
+    ):
+        assert (answer.status, answer.code) == (403, "forbidden")
+
+
+async def narrowed(client: Client, urls: Urls, user: str, *permissions: str) -> Client:
+    issued = await tenants.create_token(urls.owner, user, None, permissions)
+    return replace(client, token=issued.token)
+
+
+async def test_two_admins_by_grant_who_revoke_each_other_leave_one(
+    client: Client, people: People
+) -> None:
+    pair = [await people.join("viewer") for _ in range(2)]
+    grants = [await people.given(person, "admin") for person in pair]
+    chief = (await client.get("/v1/me")).body["id"]
+    await pair[0].client.call("PATCH", f"/v1/users/{chief}", {"role": "viewer"})
+    answers = await asyncio.gather(
+        *(
+            one.client.call("DELETE", f"/v1/users/{other.id}/roles/{grant}")
+            for one, other, grant in zip(pair, pair[::-1], grants[::-1], strict=True)
+        )
+    )
+    assert sorted(answer.status for answer in answers) in ([200, 403], [200, 409])
+    left = [(await one.may("tenant.update"))["allowed"] for one in pair]
+    assert sorted(left) == [False, True]
+
+
+async def test_revocations_and_changes_of_roles_side_by_side_do_not_block_each_other(
+    client: Client, people: People
+) -> None:
+    persons = [await people.join("viewer") for _ in range(6)]
+    grants = [await people.given(person, "developer") for person in persons]
+    calls = [
+        client.call("DELETE", f"/v1/users/{person.id}/roles/{grant}")
+        for person, grant in zip(persons, grants, strict=True)
+    ]
+    calls += [
+        client.call("PATCH", f"/v1/users/{person.id}", {"role": "developer"}) for person in persons
+    ]
+    assert {answer.status for answer in await asyncio.gather(*calls)} == {200}
+
+
+async def test_a_repeat_is_answered_although_its_subject_is_gone(
+    client: Client, people: People
+) -> None:
+    operation = await client.order()
+    await client.cancel(operation)
+    person, path = await people.join(), f"/v1/clusters/{operation['cluster_id']}"
+    await people.given(person, "developer", cluster_id=operation["cluster_id"])
+    key = {"Idempotency-Key": "delete-it"}
+    first, again = [await person.client.call("DELETE", path, headers=key) for _ in range(2)]
+    assert (first.status, again.status) == (202, 202)
+    assert first.body == again.body
+    other = {"Idempotency-Key": "delete-it-again"}
+    assert (await person.client.call("DELETE", path, headers=other)).status == 404
+
+
+async def test_a_list_and_five_hundred_gets_agree(people: People, owner: AsyncEngine) -> None:
+    person = await people.join()
+    whose = {"tenant": people.tenant, "user": UUID(person.id)}
+    async with owner.begin() as connection:
+        await connection.execute(sa.text(FIVE_HUNDRED), whose)
+        query = sa.text("SELECT id FROM clusters WHERE tenant_id = :tenant")
+        every = [str(one) for one in await connection.scalars(query, whose)]
+    listed = [one["id"] async for one in pages(person.client, "/v1/clusters", 100)]
+    single = [
+        one for one in every if (await person.client.get(f"/v1/clusters/{one}")).status == 200
+    ]
+    assert sorted(listed) == sorted(single)
+    assert (len(every), len(listed), len(set(listed))) == (500, 250, 250)
+
+
+FIVE_HUNDRED = """
+WITH made AS (
+    INSERT INTO clusters (id, tenant_id, name, status, version, networking)
+    SELECT gen_random_uuid(), :tenant, 'c' || n, 'running', '1.35.8',
+           '{"pod_cidr": "10.244.0.0/16", "service_cidr": "10.96.0.0/16"}'
+      FROM generate_series(1, 500) n RETURNING id, name
+)
+INSERT INTO rbac_user_roles (tenant_id, user_id, role_id, cluster_id)
+SELECT :tenant, :user, r.id, made.id FROM made, rbac_roles r
+ WHERE r.tenant_id = :tenant AND r.name = 'viewer' AND right(made.name, 1) ~ '[13579]'
+"""
+
+
+async def test_a_stream_passes_over_what_it_does_not_show(
+    client: Client, people: People, stories: Stories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = [await client.order() for _ in range(2)]
+    person = await people.join()
+    await people.given(person, "viewer", cluster_id=mine["cluster_id"])
+    looked = []
+    ask = events.events_of_all
+
+    async def noted(session: Session, sight: Sight, after: Position) -> Sequence[Told]:
+        looked.append(after)
+        return await ask(session, sight, after)
+
+    monkeypatch.setattr(events, "events_of_all", noted)
+    async with person.client.stream("/v1/events") as stream:
+        for fraction in (0.2, 0.4, 0.6):
+            await stories.of(other).advance(fraction)
+        await stories.of(mine).advance()
+        told = await stream.next()
+        assert told is not None
+        assert told.data["id"] == mine["id"]
+    assert len(looked) > 2
+    assert looked == sorted(looked)
+    assert looked[-1] > looked[0]

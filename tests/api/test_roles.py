@@ -211,3 +211,21 @@ async def test_others_rights_are_told_to_who_may_read_them(client: Client, peopl
     ):
         answer = await client.post("/v1/access:check", asked | wrong)
         assert (answer.status, answer.faults) == (422, faults)
+
+
+async def test_a_place_that_is_not_there_is_named_to_who_would_see_it(
+    client: Client, people: People
+) -> None:
+    cluster = (await client.order())["cluster_id"]
+    nowhere = "0197f0f0-0000-7000-8000-000000000000"
+    asked = {"permission": "clusters.read", "cluster_id": nowhere}
+    answer = await client.post("/v1/access:check", asked)
+    assert (answer.status, answer.faults) == (422, {"/cluster_id": "unknown_cluster"})
+    within = {"permission": "clusters.read", "cluster_id": cluster, "namespace_id": nowhere}
+    answer = await client.post("/v1/access:check", within)
+    assert (answer.status, answer.faults) == (422, {"/namespace_id": "unknown_namespace"})
+    person = await people.join()
+    await people.given(person, "viewer", cluster_id=(await client.order())["cluster_id"])
+    told = [await person.may("clusters.read", cluster_id=one) for one in (cluster, nowhere)]
+    assert told[0] == told[1]
+    assert told[0]["code"] == "wrong_scope"

@@ -212,6 +212,17 @@ async def test_each_role_may_do_what_the_page_says(role: str, ours: Company) -> 
     assert may == told
 
 
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    "endpoint", [e for e in ENDPOINTS if e.stream], ids=lambda e: f"{e.method} {e.path}"
+)
+async def test_each_role_may_follow_what_the_page_says(
+    role: str, endpoint: Endpoint, ours: Company
+) -> None:
+    async with ours.people[role].stream(endpoint.path.format(**ours.ids)) as stream:
+        assert (stream.response.status == 200) is admits(ROLES[role], endpoint)
+
+
 def probes(ours: Company, theirs: Company) -> list[tuple[Ids, Ids]]:
     """Return pairs of ids: what is another's, and what nobody ever had."""
     nobodys = unknown()

@@ -103,7 +103,7 @@ class Coalition:
         await roles.change(self.session, caller, view, values, self._some_permissions())
 
     async def _at_the_door(self, caller: Caller, permission: str) -> None:
-        if not await access.may(self.session, caller.user_id, permission):
+        if not await access.may(self.session, caller, permission):
             raise Declined("refused at the door")
 
     async def _role_name(self) -> str:

@@ -7,10 +7,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cks.db import migrate
+from cks.db import migrate, tenants
 from cks.db.owner import NotDone, connected
+from cks.db.session import Database
+from cks.db.tenants import Founded, NewTenant
 from cks.dev.postgres import Postgres
-from cks.domain.access import PERMISSIONS
+from cks.domain import tokens
+from cks.domain.access import PERMISSIONS, ROLES
 from tests.conftest import Urls
 from tests.servers import PASSWORD, postgres
 
@@ -175,6 +178,43 @@ async def test_the_seeds_columns_are_there(owner: AsyncEngine, table: str) -> No
 
 async def test_the_catalogue_of_permissions_is_what_the_rules_know(urls: Urls) -> None:
     assert await lines(urls.owner, "SELECT name FROM rbac_permissions") == set(PERMISSIONS)
+
+
+async def test_going_back_from_rights_at_scopes_gives_nobody_more(empty: str) -> None:
+    await migrate.upgrade(empty)
+    made = await tenants.create_tenant(empty, NewTenant("acme", "ada@acme.test"))
+    tenant = str(made.tenant_id)
+    for role in ("namespace_admin", "security_admin"):
+        await tenants.create_user(empty, tenant, f"{role}@acme.test", role)
+    await tenants.create_token(empty, "ada@acme.test", "ci", ["clusters.read"])
+    await migrate.downgrade(empty, "0014")
+    roles = "SELECT email || ' ' || role FROM users"
+    assert await lines(empty, roles) == {
+        "ada@acme.test admin",
+        "namespace_admin@acme.test without_rights",
+        "security_admin@acme.test without_rights",
+    }
+    allowed = "SELECT u.email FROM users u, can(u.id, 'clusters.read')"
+    assert await lines(empty, allowed) == {"ada@acme.test"}
+    revoked = "SELECT name || ' ' || (revoked_at IS NOT NULL) FROM user_tokens WHERE name = 'ci'"
+    assert await lines(empty, revoked) == {"ci true"}
+    await migrate.upgrade(empty)
+    held = "SELECT r.name FROM rbac_roles r WHERE r.builtin"
+    assert await lines(empty, held) == set(ROLES)
+
+
+async def test_the_version_before_lets_a_narrowed_token_through_to_what_it_lists(
+    urls: Urls, founded: Founded, database: Database
+) -> None:
+    """It may still run beside the new schema."""
+    issued = await tenants.create_token(urls.owner, str(founded.user_id), None, ["clusters.read"])
+    ask = "SELECT allowed FROM enter($1, $2, $3)"
+    claim = tokens.read(issued.token)
+    assert claim
+    for permission, allowed in (("clusters.read", True), ("clusters.create", False)):
+        row = await database.ask(ask, founded.tenant_id, claim.digest, permission)
+        assert row is not None
+        assert row["allowed"] is allowed
 
 
 BEFORE_DEADLINES = """

@@ -88,6 +88,7 @@ class Operation(TenantOwned, Base):
         sa.Index("operations_of_resource", "tenant_id", "resource_id", sa.text("created_at DESC")),
         sa.Index("operations_of_cluster", "tenant_id", "cluster_id", sa.text("created_at DESC")),
         sa.Index(None, "tenant_id", "created_by"),
+        sa.Index(None, "tenant_id", "actor_id"),
     )
 
     id: Mapped[Key]

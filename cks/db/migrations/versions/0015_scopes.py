@@ -57,18 +57,24 @@ REVOKE EXECUTE ON FUNCTION {FUNCTIONS} FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {FUNCTIONS} TO cks_app;
 """  # noqa: S608  (our own names)
 
-# `enter` and `read_operation` stay for the version before, which may still run beside this one.
+# What the tokens were narrowed to, and what gave nothing in all of the tenant, the version before
+# does not know: nobody shall gain by going back.
 DOWN = f"""
 DROP TRIGGER keep_an_admin ON rbac_roles;
 DROP FUNCTION {FUNCTIONS};
 DROP VIEW living_tokens, effective_permissions, permitted, bindings;
 DROP INDEX rbac_user_roles_tenant_id_user_id_cluster_id_namespace_id_idx;
 DROP INDEX rbac_roles_name_any_case;
+DROP INDEX operations_tenant_id_actor_id_idx;
+UPDATE user_tokens SET revoked_at = now() WHERE scopes IS NOT NULL AND revoked_at IS NULL;
+INSERT INTO rbac_roles (tenant_id, name, description)
+SELECT DISTINCT tenant_id, 'without_rights', 'Had a role that this version does not have'
+  FROM users WHERE role IN ('namespace_admin', 'security_admin') ON CONFLICT DO NOTHING;
 ALTER TABLE rbac_roles DROP COLUMN unprivileged, DROP COLUMN generation;
 ALTER TABLE rbac_permissions DROP COLUMN lowest_scope;
 DELETE FROM rbac_user_roles g USING rbac_roles r
  WHERE r.id = g.role_id AND r.builtin AND r.name IN ('namespace_admin', 'security_admin');
-UPDATE users SET role = 'viewer' WHERE role IN ('namespace_admin', 'security_admin');
+UPDATE users SET role = 'without_rights' WHERE role IN ('namespace_admin', 'security_admin');
 DELETE FROM rbac_roles WHERE builtin AND name IN ('namespace_admin', 'security_admin');
 """  # noqa: S608  (our own names)
 
@@ -96,5 +102,5 @@ def downgrade() -> None:
     forbid(*ADDED)
     run(cut("0003_access.sql", "CREATE VIEW effective_bindings"))
     run(cut("0003_access.sql", "CREATE FUNCTION keep_an_admin", "CREATE CONSTRAINT TRIGGER"))
-    run(cut("0011_fewer_trips.sql", "CREATE VIEW living_tokens", "-- Who comes"))
+    run(cut("0011_fewer_trips.sql", "CREATE VIEW living_tokens", "-- One operation as"))
     run(AS_BEFORE)
