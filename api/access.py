@@ -1,5 +1,6 @@
 """``/v1/access:check`` and ``/v1/me/permissions``: who may do what, and why, or why not."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -9,6 +10,7 @@ from pydantic import StringConstraints
 from api.bodies import Given
 from api.endpoint import Call, Endpoint, Reply
 from api.forms import Id
+from api.grants import place_faults
 from api.pages import PageQuery, cut_of, token_of
 from api.reading import Query, Strict
 from cks.db import access, explaining, granting, people, roles
@@ -55,12 +57,8 @@ class AccessCheck(Strict):
     """A namespace of that cluster."""
 
     @classmethod
-    def rules(cls, text: object) -> list[Fault]:
-        """A namespace is one of a cluster."""
-        given = text if isinstance(text, dict) else {}
-        if given.get("namespace_id") is not None and given.get("cluster_id") is None:
-            return [Fault("/cluster_id", "required", "is missing: a namespace is in a cluster")]
-        return []
+    def rules(cls, text: Mapping[str, object]) -> list[Fault]:
+        return place_faults(text)
 
 
 class AccessBody(Given):

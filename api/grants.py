@@ -1,5 +1,6 @@
 """``/v1/users/{id}/roles``: the roles that a user has beside their own, where, and until when."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -51,12 +52,15 @@ class NewGrant(Strict):
     """From when on it does not count any more; left out: never."""
 
     @classmethod
-    def rules(cls, text: object) -> list[Fault]:
-        """A namespace is one of a cluster."""
-        given = text if isinstance(text, dict) else {}
-        if given.get("namespace_id") is not None and given.get("cluster_id") is None:
-            return [Fault("/cluster_id", "required", "is missing: a namespace is in a cluster")]
-        return []
+    def rules(cls, text: Mapping[str, object]) -> list[Fault]:
+        return place_faults(text)
+
+
+def place_faults(text: Mapping[str, object]) -> list[Fault]:
+    """Judge a body that names a place: a namespace is one of a cluster."""
+    if text.get("namespace_id") is not None and text.get("cluster_id") is None:
+        return [Fault("/cluster_id", "required", "is missing: a namespace is in a cluster")]
+    return []
 
 
 def _body(view: GrantView) -> GrantBody:
