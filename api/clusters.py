@@ -19,7 +19,7 @@ from api.orders import NewCluster, NewNodePool
 from api.pages import PageQuery, cut_of, token_of
 from api.reading import Query, id_or_name_in, only
 from api.replays import started
-from api.showing import cluster_body, etag_of, node_pool_body
+from api.showing import check_match, cluster_body, node_pool_body
 from cks.db import clusters, prices
 from cks.db.access import Where
 from cks.db.clusters import ClusterFilter
@@ -140,9 +140,7 @@ async def delete_cluster(call: Call[None, DeleteQuery]) -> Reply:
     """Delete a failed cluster: the operation is complete at once."""
     _refuse_plan(call.request)
     wanted = id_or_name_in(call.request, "cluster_id")
-    etag = call.request.headers.get("If-Match")
-    if etag not in (None, "*", etag_of(await clusters.find(call.session, wanted))):
-        raise PreconditionFailed("The cluster is not in the state that If-Match names.")
+    check_match(call.request, await clusters.find(call.session, wanted))
     return started(call, await clusters.forget(call.session, call.caller, wanted, call.at))
 
 

@@ -10,7 +10,7 @@ import logging
 import time
 
 from api.batches import each
-from api.metrics import REPAIRS
+from api.metrics import REPAIRS, Repair
 from api.relay import WORKFLOWS
 from cks.db import activity, endings, operations
 from cks.db.dispatch import Dispatch, Found
@@ -21,7 +21,6 @@ from cks.domain.operations import LIVE
 
 EVERY_SECONDS = 1.0
 BATCH = 200
-PASSED = "operations.deadline_passed"
 
 log = logging.getLogger("cks.deadlines")
 
@@ -68,6 +67,6 @@ class DeadlineKeeper:
                 return
             await operations.turn_back(session, operation, failed_at(DEADLINE_EXCEEDED, None))
             await endings.conclude(session, operation)
-            REPAIRS.labels(PASSED).inc()
-            log.warning(PASSED)
-            await activity.log_upkeep(session, operation, PASSED)
+            REPAIRS.labels(Repair.DEADLINE_PASSED).inc()
+            log.warning(Repair.DEADLINE_PASSED)
+            await activity.log_upkeep(session, operation, Repair.DEADLINE_PASSED)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
-from api.metrics import REPAIRS
+from api.metrics import REPAIRS, Repair
 from cks import logs
 from cks.db import activity
 from cks.db.dispatch import Dispatch
@@ -20,7 +20,6 @@ from cks.db.session import Database
 from cks.domain.operations import OperationRef
 from cks.engine import Trace
 
-ROW_LOST = "operations.row_lost"
 MEMORY = timedelta(days=7)
 """How far back it looks; who restores an older dump asks ``cks admin cloud compare``."""
 AGAIN_SECONDS = 10.0
@@ -69,13 +68,15 @@ class LostRows:
         ref = OperationRef(UUID(trace.tenant_id), UUID(trace.operation_id))
         subject = "cluster", UUID(trace.cluster_id)
         with logs.bound(ref, trace.workflow_id):
-            log.warning(ROW_LOST)
+            log.warning(Repair.ROW_LOST)
             if not await self._dispatch.has_tenant(ref.tenant_id):
                 return
             async with self._database.begin(ref.tenant_id) as session:
-                if await activity.is_logged(session, ROW_LOST, subject):
+                if await activity.is_logged(session, Repair.ROW_LOST, subject):
                     return
                 detail = {"operation_id": trace.operation_id, "started_at": trace.started_at}
                 connection = await session.connection()
-                await activity.log_by_hand(connection, ref.tenant_id, ROW_LOST, subject, detail)
-            REPAIRS.labels(ROW_LOST).inc()
+                await activity.log_by_hand(
+                    connection, ref.tenant_id, Repair.ROW_LOST, subject, detail
+                )
+            REPAIRS.labels(Repair.ROW_LOST).inc()

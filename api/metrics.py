@@ -5,9 +5,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 
 from aiohttp import web
 from prometheus_client import Counter, Gauge, Histogram
+
+
+class Repair(StrEnum):
+    """What made an operation agree again; also the action in the activity log."""
+
+    DEADLINE_PASSED = "operations.deadline_passed"
+    ENGINE_LOST = "operations.engine_lost"
+    ROW_LOST = "operations.row_lost"
+    RUN_ENDED = "operations.run_ended"
+    RUN_RESTARTED = "operations.run_restarted"
+
 
 REQUESTS = Counter("cks_http_requests_total", "Requests answered", ["method", "route", "status"])
 SECONDS = Histogram(
@@ -23,14 +35,7 @@ ORPHANED = Gauge(
 RECONCILED = Gauge("cks_reconciler_last_pass_seconds", "Age of the last whole pass here")
 
 ERRORS = Counter("cks_http_errors_total", "Requests that met a bug of ours")
-KINDS = (
-    "operations.deadline_passed",
-    "operations.engine_lost",
-    "operations.row_lost",
-    "operations.run_ended",
-    "operations.run_restarted",
-)
-for kind in KINDS:  # a counter that is born with its first event shows no increase
+for kind in Repair:  # a counter that is born with its first event shows no increase
     REPAIRS.labels(kind)
 
 log = logging.getLogger("cks.access")

@@ -20,7 +20,7 @@ import time
 from functools import partial
 
 from api.batches import each
-from api.metrics import ORPHANED, REPAIRS
+from api.metrics import ORPHANED, REPAIRS, Repair
 from api.relay import WORKFLOWS, launch_of
 from api.sweeps import sweep_of
 from cks.db import activity, endings, events, operations
@@ -125,7 +125,7 @@ class Reconciler:
             if operation.status not in LIVE or operation.fence != found.fence:
                 return
             if run is None or (run.completed and operation.ending is None):
-                await self._log(session, operation, "operations.run_restarted")
+                await self._log(session, operation, Repair.RUN_RESTARTED)
             else:
                 await self._turn_back(session, operation)
             launch = launch_of(operation) if operation.status in LIVE else None
@@ -146,7 +146,7 @@ class Reconciler:
             await endings.conclude(session, operation)
         else:
             await events.record(session, operation)
-        await self._log(session, operation, "operations.engine_lost")
+        await self._log(session, operation, Repair.ENGINE_LOST)
 
     async def _end(self, found: Found) -> None:
         """End a run that outlived its operation."""
@@ -156,9 +156,9 @@ class Reconciler:
         await self._engine.terminate(found.workflow_id, "the operation is settled")
         async with self._database.begin(found.ref.tenant_id) as session:
             operation = await operations.read(session, found.ref.id)
-            await self._log(session, operation, "operations.run_ended")
+            await self._log(session, operation, Repair.RUN_ENDED)
 
-    async def _log(self, session: Session, operation: OperationState, action: str) -> None:
+    async def _log(self, session: Session, operation: OperationState, action: Repair) -> None:
         REPAIRS.labels(action).inc()
         log.warning(action)
         await activity.log_upkeep(session, operation, action)

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from aiohttp import web
 from pydantic import Field, StringConstraints
 
 from api.bodies import Given
@@ -12,7 +11,7 @@ from api.endpoint import Call, Endpoint, Reply, Subject
 from api.forms import TEXT, RoleName
 from api.pages import PageQuery, cut_of, token_of
 from api.reading import Query, Strict, id_in, unsaid
-from api.showing import etag_of
+from api.showing import check_match, etag_of
 from cks.db import roles
 from cks.db.access import Where
 from cks.db.roles import RoleView
@@ -133,7 +132,7 @@ async def update_role(call: Call[RoleChange, Query]) -> Reply:
     values = call.body.model_dump(exclude_unset=True)
     listed = values.pop("permissions", None)
     await roles.judge(call.session, before, values, listed)
-    _check_match(call.request, before)
+    check_match(call.request, before.role)
     body = _body(await roles.change(call.session, call.caller, before, values, listed))
     detail = {**_logged(body), "before": list(before.permissions)}
     return Reply(body, {"ETag": body.etag}, Subject("role", body.id), detail=detail)
@@ -141,16 +140,10 @@ async def update_role(call: Call[RoleChange, Query]) -> Reply:
 
 async def delete_role(call: Call[None, Query]) -> Reply:
     before = await roles.find(call.session, id_in(call.request, "role_id"), locked=True)
-    _check_match(call.request, before)
+    check_match(call.request, before.role)
     body = _body(before)
     await roles.delete(call.session, call.caller, before)
     return Reply(body, subject=Subject("role", body.id), detail=_logged(body))
-
-
-def _check_match(request: web.Request, view: RoleView) -> None:
-    """Raise ``PreconditionFailed`` unless the role is as ``If-Match`` has it."""
-    if request.headers.get("If-Match") not in (None, "*", etag_of(view.role)):
-        raise PreconditionFailed("The role is not in the state that If-Match names.")
 
 
 def _logged(body: RoleBody) -> dict[str, object]:

@@ -4,6 +4,8 @@ import hashlib
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from aiohttp import web
+
 from api.bodies import (
     ClusterBody,
     ConditionBody,
@@ -22,7 +24,7 @@ from cks.db.views import OperationView
 from cks.domain.clusters import ClusterStatus
 from cks.domain.plans import expected_seconds
 from cks.domain.prices import PoolSize, Tariff, charges_of_cluster, hourly_cost, money
-from cks.domain.refusals import NoPrice
+from cks.domain.refusals import NoPrice, PreconditionFailed
 
 
 def operation_body(view: OperationView, pace: float) -> OperationBody:
@@ -129,6 +131,12 @@ def node_pool_body(pool: NodePool) -> NodePoolBody:
 
 def _conditions(row: Cluster | NodePool) -> list[ConditionBody]:
     return [ConditionBody.model_validate(condition) for condition in row.conditions]
+
+
+def check_match(request: web.Request, row: Cluster | RbacRole) -> None:
+    """Raise ``PreconditionFailed`` unless the row is in the state that ``If-Match`` names."""
+    if request.headers.get("If-Match") not in (None, "*", etag_of(row)):
+        raise PreconditionFailed("It is not in the state that If-Match names.")
 
 
 def etag_of(row: Cluster | NodePool | RbacRole) -> str:

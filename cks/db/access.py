@@ -15,9 +15,9 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
 
 from cks.db.models.clusters import Cluster
+from cks.db.models.operations import Operation
 from cks.db.session import driver
 from cks.db.states import OperationState
 from cks.domain.access import PERMISSION_OF, WHOLE_TENANT, Caller, Place, Scope, Sight, opens
@@ -154,11 +154,9 @@ def cluster_seen(sight: Sight) -> sa.ColumnElement[bool]:
     return Cluster.id.in_(sa.select(seen.column_valued()))
 
 
-def operation_seen(
-    sight: Sight, operation_id: sa.ColumnElement[UUID] | InstrumentedAttribute[UUID]
-) -> sa.ColumnElement[bool]:
+def operation_seen(sight: Sight) -> sa.ColumnElement[bool]:
     """Say of an operation whether somebody sees it: by a right, or because they asked for it."""
     if sight.everything:
         return sa.true()
     seen = sa.func.seen_operations(sight.user_id, sight.token_id, sight.permission)
-    return operation_id.in_(sa.select(seen.column_valued()))
+    return Operation.id.in_(sa.select(seen.column_valued()))

@@ -32,23 +32,18 @@ SELECT ARRAY(SELECT m.permission FROM missing_to_bind($1, $2, $3, $4, $5) m) AS 
                 WHERE coalesce(a.expires_at, 'infinity') >= coalesce($5, 'infinity')) AS binds,
        (SELECT max(a.expires_at) FROM allowing($1, $6, $3, $4) a) AS binds_until
 """
-FORGET = """
-DELETE FROM rbac_user_roles
+SAME = """
+ FROM rbac_user_roles
  WHERE user_id = $1 AND role_id = $2 AND cluster_id IS NOT DISTINCT FROM $3
-   AND namespace_id IS NOT DISTINCT FROM $4 AND expires_at <= now()
+   AND namespace_id IS NOT DISTINCT FROM $4
 """
+FORGET = f"DELETE {SAME} AND expires_at <= now()"
+FIND = f"SELECT id {SAME}"
 GIVE = """
 INSERT INTO rbac_user_roles (
     id, tenant_id, user_id, role_id, cluster_id, namespace_id, expires_at, granted_by)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING id
 """
-SAME = sa.text("""
-SELECT id FROM rbac_user_roles
- WHERE user_id = :user AND role_id = :role AND cluster_id IS NOT DISTINCT FROM :cluster
-   AND namespace_id IS NOT DISTINCT FROM :namespace
-""").bindparams(
-    sa.bindparam("cluster", type_=sa.Uuid()), sa.bindparam("namespace", type_=sa.Uuid())
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +119,7 @@ async def _judged(session: AsyncSession, caller: Caller, wish: GrantWish, at: da
 
 
 async def _exists(session: AsyncSession, *what: UUID | None) -> GrantExists:
-    names = dict(zip(("user", "role", "cluster", "namespace"), what, strict=True))
-    found = await session.scalar(SAME, names)
+    found = await driver(session).fetchval(FIND, *what)
     detail = "The user has this role there already; revoke that grant to give another end."
     return GrantExists(detail, members={"grant_id": str(found)})
 

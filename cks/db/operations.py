@@ -172,7 +172,7 @@ async def list_page(
         Operation.cluster_id: wanted.cluster_id,
         Operation.actor_id: wanted.created_by,
     }
-    query = sa.select(Operation).where(operation_seen(sight, Operation.id))
+    query = sa.select(Operation).where(operation_seen(sight))
     for column, value in equal.items():
         query = query if value is None else query.where(column == value)
     if wanted.status:

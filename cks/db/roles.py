@@ -180,11 +180,8 @@ async def delete(session: AsyncSession, caller: Caller, before: RoleView) -> Non
     found = sorted({*await session.scalars(users), *await session.scalars(own)})
     if found:
         raise await _in_use(session, caller, found)
-    await session.delete(before.role)
-    try:
-        await session.flush()
-    except IntegrityError as error:  # somebody was given it meanwhile
-        raise RoleInUse("Somebody has just been given the role.", members={"count": 1}) from error
+    await session.delete(before.role)  # nobody can be given it meanwhile: see ``named``
+    await session.flush()
 
 
 async def _in_use(session: AsyncSession, caller: Caller, users: Sequence[UUID]) -> RoleInUse:

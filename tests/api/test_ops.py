@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client as TemporalClient
 
 from api.deadlines import DeadlineKeeper
-from api.metrics import KINDS
+from api.metrics import Repair
 from api.ops import Vitals, build_ops
 from api.reconcile import Reconciler
 from api.relay import Relay
@@ -101,7 +101,7 @@ async def test_every_repair_is_counted_from_nought(vitals: Vitals) -> None:
     """A counter that is born with its first event shows no increase."""
     async with serving(build_ops(vitals)) as ops:
         told = (await ops.get("/metrics")).body
-    for kind in KINDS:
+    for kind in Repair:
         assert f'cks_reconciler_repairs_total{{kind="{kind}"}}' in told
     assert "cks_http_errors_total " in told
 

@@ -74,7 +74,7 @@ async def test_two_hundred_lists_agree_with_the_model(database: Database, world:
             sight = Sight(person, uuid4(), permission, everything=False)
             clusters = await session.scalars(sa.select(Cluster.id).where(cluster_seen(sight)))
             assert set(clusters) == world.clusters_seen(person, permission)
-            seen = operation_seen(sight, Operation.id)
+            seen = operation_seen(sight)
             operations = await session.scalars(sa.select(Operation.id).where(seen))
             assert set(operations) == world.operations_seen(person, permission)
 

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 from temporalio.client import Client, WorkflowFailureError
 
-from api.lost_rows import ROW_LOST, LostRows
+from api.lost_rows import LostRows
+from api.metrics import Repair
 from api.relay import launch_of
 from cks.db.dispatch import Dispatch
 from cks.db.models.activity import ActivityLog
@@ -18,7 +19,7 @@ from cks.engine import Temporal, Trace, connect
 from tests.workflows.site import SECONDS, Site
 
 AGO = timedelta(minutes=5)
-LINES = sa.select(ActivityLog).where(ActivityLog.action == ROW_LOST)
+LINES = sa.select(ActivityLog).where(ActivityLog.action == Repair.ROW_LOST)
 
 
 async def lines(ours: Site) -> list[ActivityLog]:
@@ -70,7 +71,7 @@ async def test_a_tenant_that_was_lost_too_holds_up_no_other(
     await start_without_row(ours, temporal, ours.caller.tenant_id)
     await LostRows(ours.database, dispatch, ours.engine).name(AGO)
     assert len(await lines(ours)) == 1
-    assert caplog.messages.count(ROW_LOST) >= 2
+    assert caplog.messages.count(Repair.ROW_LOST) >= 2
 
 
 async def test_it_waits_for_a_server_that_is_away(
