@@ -37,17 +37,17 @@ check: $(INSTALLED) ## Lint, types, who may import whom, and the production file
 	@$(BIN)/lint-imports
 	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
-	@$(BIN)/python -m api.describe | tools/spectral/lint
+	@$(BIN)/python -m api.reference.describe | tools/spectral/lint
 
 format: $(INSTALLED) ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
 
 examples: $(INSTALLED) ## Record the reference's examples anew, from the running API
-	@$(BIN)/python -m tests.api.recording
+	@$(BIN)/python -m tests.support.examples
 
 permissions: $(INSTALLED) ## Write the tables of docs/permissions.md anew
-	@$(BIN)/python -m api.matrix
+	@$(BIN)/python -m api.reference.permissions
 
 reference: ## Fetch the reference page's own files from npm again, and check them
 	@tools/reference.sh

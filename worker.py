@@ -42,17 +42,18 @@ from activities.ownership import Ownership
 from activities.provisioning import Provisioning
 from activities.steps import Pace, Steps
 from activities.sweeping import Sweeping
-from cks import frontend, logs, settings
+from cks import logs, settings
 from cks.db.connections import WrongRole, check_role, is_away
 from cks.db.dispatch import Dispatch
 from cks.db.session import Database
 from cks.domain.retention import ExpiryOrder
-from cks.engine import OPERATION_TYPE, EngineAway, Temporal, ensure_schedule
-from cks.leaving import leave
 from cks.logs import Format, Level
+from cks.process import leave
 from cks.providers.base import Provider
 from cks.providers.simulated.client import SimulatedCloud
 from cks.settings import Settings
+from cks.temporal import connection
+from cks.temporal.engine import OPERATION_TYPE, EngineAway, Temporal, ensure_schedule
 from workflows.expire_records import ExpireRecords
 from workflows.provision_cluster import ProvisionCluster
 from workflows.sweep_orphans import SweepOrphans
@@ -234,7 +235,7 @@ def main() -> int:
     try:
         given = settings.load()
         logs.configure(given.log_level, given.log_format)
-        asyncio.run(serve(given, frontend.read(os.environ)))
+        asyncio.run(serve(given, connection.read(os.environ)))
     except (WrongRole, ValueError) as error:
         log.error("%s", error)  # noqa: TRY400  (an answer, not a bug: no trace)
         return 1

@@ -8,10 +8,11 @@ from datetime import timedelta
 from temporalio.exceptions import ApplicationError
 
 from activities.ownership import Ownership
-from cks.db import events, steps
+from cks.db.operations import events
 from cks.db.session import Session
-from cks.db.states import OperationState, StepState
-from cks.domain.operations import Heading, OperationRef
+from cks.domain.operations import steps
+from cks.domain.operations.lifecycle import Heading, OperationRef
+from cks.domain.operations.state import OperationState, StepState
 
 OUTRUN = "outrun"
 

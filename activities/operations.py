@@ -9,8 +9,9 @@ from temporalio import activity
 
 from activities.ownership import Ownership
 from activities.refusals import refusing
-from cks.db import endings, events, operations, steps
-from cks.domain.operations import (
+from cks.db.operations import events, operations, settling
+from cks.domain.operations import steps
+from cks.domain.operations.lifecycle import (
     LIVE,
     Heading,
     OperationRef,
@@ -65,4 +66,4 @@ class Operations:
         async with self._ownership.of(ref, heading, settling=True) as (session, operation):
             if operation.status in LIVE:
                 check_done(heading, (step.status for step in operation.steps))
-                await endings.conclude(session, operation)
+                await settling.conclude(session, operation)

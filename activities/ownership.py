@@ -11,12 +11,13 @@ from contextlib import asynccontextmanager
 
 from temporalio import activity
 
-from cks.db import operations
+from cks.db.operations import operations
+from cks.db.operations.rows import state_of
 from cks.db.session import Database, Session
-from cks.db.states import OperationState, state_of
-from cks.domain.operations import Heading, OperationRef, check_heading, check_live
+from cks.domain.operations.lifecycle import Heading, OperationRef, check_heading, check_live
+from cks.domain.operations.state import OperationState
 from cks.domain.refusals import NotFound, Superseded
-from cks.engine import Engine
+from cks.temporal.engine import Engine
 
 
 class Ownership:

@@ -7,9 +7,9 @@ from temporalio import activity
 from activities.attempts import Attempt
 from activities.refusals import refusing
 from activities.steps import Made, Steps
-from cks.db import building
+from cks.db.clusters import provisioning
 from cks.db.session import Session
-from cks.domain.clusters import (
+from cks.domain.clusters.clusters import (
     ClusterPart,
     NetworkPart,
     PoolOrder,
@@ -18,7 +18,7 @@ from cks.domain.clusters import (
     Thing,
     WholePart,
 )
-from cks.domain.plans import CONTROL_PLANE, NETWORK, NODE_POOL
+from cks.domain.operations.plans import CONTROL_PLANE, NETWORK, NODE_POOL
 from cks.providers.base import (
     AddonsSpec,
     ControlPlaneSpec,
@@ -69,7 +69,7 @@ class Provisioning:
 
             async def publish(session: Session) -> None:
                 endpoint = seen.control_plane.endpoint
-                await building.set_endpoint(session, part.cluster_id, endpoint)
+                await provisioning.set_endpoint(session, part.cluster_id, endpoint)
 
             await attempt.complete(publish)
 
@@ -188,6 +188,6 @@ def _showing(pool: PoolOrder, now: PoolObserved) -> Callable[[Session], Awaitabl
     nodes = [SeenNode(node.id, node.name, node.state, node.version) for node in now.nodes]
 
     async def write(session: Session) -> None:
-        await building.show_nodes(session, pool.pool_id, nodes)
+        await provisioning.show_nodes(session, pool.pool_id, nodes)
 
     return write

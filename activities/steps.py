@@ -23,13 +23,14 @@ from temporalio.exceptions import ApplicationError
 
 from activities.attempts import Attempt
 from activities.ownership import Ownership
-from cks.db import building, clusters, events, operations, steps
+from cks.db.clusters import clusters, provisioning
 from cks.db.connections import is_away
+from cks.db.operations import events, operations
 from cks.db.session import Session
-from cks.db.states import OperationState
-from cks.domain import failures, plans
-from cks.domain.clusters import Thing
-from cks.domain.operations import Heading, OperationRef, OperationStatus
+from cks.domain.clusters.clusters import Thing
+from cks.domain.operations import failures, plans, steps
+from cks.domain.operations.lifecycle import Heading, OperationRef, OperationStatus
+from cks.domain.operations.state import OperationState
 from cks.domain.refusals import Declined, NoCapacity, ProviderQuota
 from cks.providers.base import Observed, Provider, State, Unavailable
 
@@ -145,7 +146,7 @@ class Steps:
     async def _take(self, session: Session, operation: OperationState) -> None:
         """Begin, if who asked for it still may: it may have waited for days."""
         operations.take(operation)
-        if operation.type == clusters.CREATE and not await building.begin_create(
+        if operation.type == clusters.CREATE and not await provisioning.begin_create(
             session, operation
         ):
             code = failures.PERMISSION_LOST

@@ -12,10 +12,11 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.steps import Steps, beating
-from cks.db import endings, operations, steps
+from cks.db.operations import operations, settling
 from cks.db.session import Database
-from cks.domain.clusters import Orphan
-from cks.domain.operations import OperationRef
+from cks.domain.clusters.clusters import Orphan
+from cks.domain.operations import steps
+from cks.domain.operations.lifecycle import OperationRef
 from cks.domain.refusals import Declined, NotFound
 
 TRY_SECONDS = 30.0
@@ -53,7 +54,7 @@ class Sweeping:
             raise ApplicationError(no.detail, type=no.code) from no
         ref, step = removal.operation, removal.orphan.step
         async with self._database.begin(ref.tenant_id) as session:
-            await endings.note_swept(session, ref.id, step)
+            await settling.note_swept(session, ref.id, step)
 
     async def _begin(self, removal: Removal) -> int | None:
         """Draw a fence for this try; ``None`` if nothing is left to remove.

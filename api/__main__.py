@@ -14,23 +14,24 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from aiohttp import web
 from temporalio.envconfig import ClientConnectConfig
 
-from api.announcements import Announcements
 from api.app import build_app
-from api.deadlines import DeadlineKeeper
-from api.keys import Surroundings
-from api.lost_rows import LostRows
-from api.offers import Offers
-from api.ops import Vitals, build_ops
-from api.reconcile import Reconciler
-from api.relay import Relay
-from cks import frontend, logs, settings
+from api.background.deadline_keeper import DeadlineKeeper
+from api.background.lost_operations import LostOperations
+from api.background.reconciler import Reconciler
+from api.background.relay import Relay
+from api.http.context import AppContext
+from api.ops import HealthChecks, build_ops
+from cks import logs, settings
+from cks.db.announcements import Announcements
+from cks.db.catalogue.cache import CatalogueCache
 from cks.db.connections import WrongRole, check_role, is_away
 from cks.db.dispatch import Dispatch
 from cks.db.session import Database
-from cks.engine import Temporal, connect
-from cks.leaving import leave
 from cks.logs import Format, Level
+from cks.process import leave
 from cks.settings import Settings
+from cks.temporal import connection
+from cks.temporal.engine import Temporal, connect
 
 log = logging.getLogger("cks.api")
 
@@ -57,22 +58,22 @@ async def running(given: Settings, profile: ClientConnectConfig) -> AsyncIterato
     temporal = Temporal(client, given.task_queue)
     relay = Relay(database, dispatch, temporal)
     announcements = Announcements(given.listen_database_url or given.app_database_url)
-    around = Surroundings(given, database, Offers(), relay, announcements)
+    context = AppContext(given, database, CatalogueCache(), announcements, relay.wake)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         stack.push_async_callback(dispatch.close)
         await _refuse_power(database, dispatch)
         await stack.enter_async_context(_meanwhile(relay.run()))
-        await stack.enter_async_context(_meanwhile(around.announcements.run()))
+        await stack.enter_async_context(_meanwhile(context.announcements.run()))
         reconciler = Reconciler(database, dispatch, temporal)
         await stack.enter_async_context(_meanwhile(reconciler.run()))
-        lost = LostRows(database, dispatch, temporal)
+        lost = LostOperations(database, dispatch, temporal)
         await stack.enter_async_context(_meanwhile(lost.run(), endless=False))
         keeper = DeadlineKeeper(database, dispatch)
         await stack.enter_async_context(_meanwhile(keeper.run()))
-        ops = build_ops(Vitals(database, dispatch, temporal, relay, reconciler, keeper))
+        ops = build_ops(HealthChecks(database, dispatch, temporal, relay, reconciler, keeper))
         await stack.enter_async_context(_listening(ops, given.api_host, given.ops_port))
-        app = build_app(around)
+        app = build_app(context)
         await stack.enter_async_context(_listening(app, given.api_host, given.api_port))
         log.info("serving tenants on port %s, operators on %s", given.api_port, given.ops_port)
         yield
@@ -133,7 +134,7 @@ def main() -> int:
     try:
         given = settings.load()
         logs.configure(given.log_level, given.log_format)
-        asyncio.run(serve(given, frontend.read(os.environ)))
+        asyncio.run(serve(given, connection.read(os.environ)))
     except (WrongRole, ValueError, OSError) as error:
         log.error("%s", error)  # noqa: TRY400  (an answer, not a bug: no trace)
         return 1

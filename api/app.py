@@ -5,18 +5,19 @@ from importlib.metadata import version
 
 from aiohttp import web
 
-from api import assets, examples, later, openapi
-from api.keys import AROUND, Surroundings
-from api.reading import LONGEST_BODY
+from api import not_implemented
+from api.http.context import APP_CONTEXT, AppContext
+from api.http.validation import LONGEST_BODY
+from api.reference import examples, openapi, page
 from api.routes import ENDPOINTS
 from api.serving import answering, serve
 
 
-def build_app(around: Surroundings) -> web.Application:
+def build_app(context: AppContext) -> web.Application:
     """Return the application that tenants talk to."""
     app = web.Application(middlewares=[answering], client_max_size=LONGEST_BODY)
-    app[AROUND] = around
-    url, release = around.settings.api_url, version("cks-control-plane")
+    app[APP_CONTEXT] = context
+    url, release = context.settings.api_url, version("cks-control-plane")
     described = openapi.document(ENDPOINTS, url, release, examples.load())
     raw = json.dumps(described).encode()
 
@@ -27,6 +28,6 @@ def build_app(around: Surroundings) -> web.Application:
     # Longer paths first: `{id}:cancel` is also an `{id}`, of a thing that there is not.
     for endpoint in sorted(ENDPOINTS, key=lambda e: -len(e.path)):
         app.router.add_route(endpoint.method, endpoint.path, serve(endpoint))
-    app.add_routes(assets.routes(around.settings.api_url))
-    app.add_routes(later.routes())
+    app.add_routes(page.routes(context.settings.api_url))
+    app.add_routes(not_implemented.routes())
     return app

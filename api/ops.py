@@ -9,14 +9,14 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from api.deadlines import DeadlineKeeper
-from api.metrics import RECONCILED, UNDELIVERED
-from api.reconcile import Reconciler
-from api.relay import Relay
+from api.background.deadline_keeper import DeadlineKeeper
+from api.background.metrics import RECONCILED, UNDELIVERED
+from api.background.reconciler import Reconciler
+from api.background.relay import Relay
 from cks.db.dispatch import Dispatch
-from cks.db.migrate import head
+from cks.db.schema import needed_revision
 from cks.db.session import Database
-from cks.engine import Temporal
+from cks.temporal.engine import Temporal
 
 PATIENCE_SECONDS = 3
 STALE_SECONDS = 15
@@ -39,7 +39,7 @@ class Readiness(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Vitals:
+class HealthChecks:
     """What the operators' port looks at."""
 
     database: Database
@@ -72,8 +72,8 @@ class Vitals:
 
     async def _migrations(self) -> str:
         found = await self.database.schema_revision()
-        if found != head():
-            raise LookupError(f"the schema is at {found}, this version needs {head()}")
+        if found != needed_revision():
+            raise LookupError(f"the schema is at {found}, this version needs {needed_revision()}")
         return found
 
     async def _relay(self) -> str:
@@ -109,7 +109,7 @@ async def _looked(look: Callable[[], Awaitable[str]]) -> Check:
         return Check(ok=False, detail=str(error) or type(error).__name__)
 
 
-VITALS = web.AppKey("vitals", Vitals)
+HEALTH_CHECKS = web.AppKey("vitals", HealthChecks)
 
 
 async def livez(_: web.Request) -> web.Response:
@@ -117,21 +117,21 @@ async def livez(_: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    found = await request.app[VITALS].readiness()
+    found = await request.app[HEALTH_CHECKS].readiness()
     status = 503 if found.status == "down" else 200
     body = found.model_dump_json().encode()
     return web.Response(body=body, status=status, content_type="application/json")
 
 
 async def metrics(request: web.Request) -> web.Response:
-    await request.app[VITALS].readiness()
+    await request.app[HEALTH_CHECKS].readiness()
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def build_ops(vitals: Vitals) -> web.Application:
+def build_ops(vitals: HealthChecks) -> web.Application:
     """Return the operators' application."""
     app = web.Application()
-    app[VITALS] = vitals
+    app[HEALTH_CHECKS] = vitals
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics)

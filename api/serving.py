@@ -15,18 +15,20 @@ from uuid import uuid4
 from aiohttp import web
 from pydantic import BaseModel
 
-from api.door import Admission, Door, door_of
-from api.endpoint import Call, Endpoint, Reply, Visit
-from api.keys import AROUND, REQUEST_ID, Surroundings
-from api.metrics import measured
-from api.problems import Bug, DatabaseAway, MethodNotAllowed, answer_of, status_of
-from api.reading import Query, body_of, canonical, query_of, text_of, together
-from api.replays import key_of, replay, to_remember, until_when
+from api.http.auth import Admission, Authorization, authorization_of
+from api.http.context import APP_CONTEXT, REQUEST_ID, AppContext
+from api.http.endpoint import Call, Endpoint, Reply, Visit
+from api.http.idempotency import key_of, to_remember
+from api.http.metrics import measured
+from api.http.problems import Bug, DatabaseAway, MethodNotAllowed, answer_of, status_of
+from api.http.validation import Query, body_of, canonical, query_of, text_of, together
+from api.operations.replies import replay, until_when
 from cks import logs
-from cks.db import activity, idempotency, operations
-from cks.db.activity import Deed
+from cks.db import activity_log, idempotency
+from cks.db.activity_log import Entry
 from cks.db.connections import is_away
-from cks.domain.access import Sight
+from cks.db.operations import operations
+from cks.domain.access.permissions import Visibility
 from cks.domain.refusals import (
     Declined,
     Forbidden,
@@ -91,18 +93,18 @@ def serve(endpoint: Endpoint) -> Handler:
     run = _visited if endpoint.wait else _acted
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        around = request.app[AROUND]
-        door = door_of(
+        context = request.app[APP_CONTEXT]
+        authorization = authorization_of(
             request,
-            around.database,
+            context.database,
             endpoint.asked_by(request),
             request_id=request[REQUEST_ID],
             changes=endpoint.mutates and not endpoint.always_open,
         )
         try:
-            reply = await run(endpoint, request, door, around)
+            reply = await run(endpoint, request, authorization, context)
         except Declined as refusal:
-            await _log_refusal(endpoint, door, refusal)
+            await _log_refusal(endpoint, authorization, refusal)
             if type(refusal) not in endpoint.all_refusals():
                 raise TypeError(f"{endpoint.name} did not declare {type(refusal)}") from refusal
             raise
@@ -132,65 +134,73 @@ class Said:
 
 
 async def _visited(
-    endpoint: Endpoint, request: web.Request, door: Door, around: Surroundings
+    endpoint: Endpoint, request: web.Request, authorization: Authorization, context: AppContext
 ) -> Reply | web.StreamResponse:
     assert endpoint.wait is not None  # noqa: S101  (``serve`` chose)
     said = await _read(endpoint, request)
     if said.verdict or endpoint.stream:
-        async with door.open():
+        async with authorization.open():
             said.check()
-    return await endpoint.wait(Visit(request, door, said.query, around))
+    return await endpoint.wait(Visit(request, authorization, said.query, context))
 
 
 async def _acted(
-    endpoint: Endpoint, request: web.Request, door: Door, around: Surroundings
+    endpoint: Endpoint, request: web.Request, authorization: Authorization, context: AppContext
 ) -> Reply:
     said = await _read(endpoint, request)
     try:
-        reply = await _decided(endpoint, said, request, door, around)
+        reply = await _decided(endpoint, said, request, authorization, context)
     except NotFound:
-        before = await _before(endpoint, said, request, door, around)
+        before = await _before(endpoint, said, request, authorization, context)
         if before is None:
             raise
         reply = before
     logs.bind(operation_id=reply.operation_id)
     if endpoint.mutates:
-        around.relay.wake()
+        context.wake_relay()
     return reply
 
 
 async def _before(
-    endpoint: Endpoint, said: Said, request: web.Request, door: Door, around: Surroundings
+    endpoint: Endpoint,
+    said: Said,
+    request: web.Request,
+    authorization: Authorization,
+    context: AppContext,
 ) -> Reply | None:
     """Answer what took its own subject away when it came first, and with it the right to it."""
-    caller = door.caller
+    caller = authorization.caller
     if caller is None or not (endpoint.takes_body and said.legible):
         return None
     keyed = key_of(request, caller, canonical(said.text, request.query_string))
     if keyed is None:
         return None
-    async with door.database.begin(caller.tenant_id) as session:
+    async with authorization.database.begin(caller.tenant_id) as session:
         before = await idempotency.recall(session, keyed)
-        sight = Sight(caller.user_id, caller.token_id, None, everything=False)
+        visibility = Visibility(caller.user_id, caller.token_id, None, everything=False)
         at = await operations.instant(session)
-        call = Call(request, caller, sight, session, at, None, Query(), around)
+        call = Call(request, caller, visibility, session, at, None, Query(), context)
         return await replay(call, before) if before else None
 
 
 async def _decided(
-    endpoint: Endpoint, said: Said, request: web.Request, door: Door, around: Surroundings
+    endpoint: Endpoint,
+    said: Said,
+    request: web.Request,
+    authorization: Authorization,
+    context: AppContext,
 ) -> Reply:
-    async with door.open() as inside:
-        await _judge(endpoint, said, inside, around)
+    async with authorization.open() as inside:
+        await _judge(endpoint, said, inside, context)
         call = Call(
             request=request,
             caller=inside.caller,
-            sight=inside.sight,
+            visibility=inside.visibility,
             session=inside.session,
             at=inside.at,
             body=said.body,
             query=said.query,
-            around=around,
+            context=context,
         )
         try:
             return await _once(endpoint, call, said)
@@ -212,13 +222,13 @@ async def _read(endpoint: Endpoint, request: web.Request) -> Said:
     return said
 
 
-async def _judge(endpoint: Endpoint, said: Said, inside: Admission, around: Surroundings) -> None:
+async def _judge(endpoint: Endpoint, said: Said, inside: Admission, context: AppContext) -> None:
     """Judge the body by what is so now; what is wrong with body and query is told together."""
     if not said.legible:
         return
     knowledge: dict[str, object] = {"at": inside.at}
     if endpoint.body:
-        knowledge["catalogue"] = await around.offers.current(inside.session)
+        knowledge["catalogue"] = await context.offers.current(inside.session)
     try:
         said.body = body_of(said.text, endpoint.body, knowledge)
     except Invalid as refusal:
@@ -252,7 +262,7 @@ async def _once(endpoint: Endpoint, call: Call[Any, Any], said: Said) -> Reply:
 async def _log_success(endpoint: Endpoint, call: Call[Any, Any], reply: Reply) -> None:
     subject = reply.subject
     started = {"operation_id": str(reply.operation_id)} if reply.operation_id else {}
-    deed = Deed(
+    entry = Entry(
         action=str(endpoint.permission),
         outcome="success",
         permission=endpoint.permission,
@@ -260,23 +270,23 @@ async def _log_success(endpoint: Endpoint, call: Call[Any, Any], reply: Reply) -
         resource_id=subject.id if subject else None,
         detail={**reply.detail, **started},
     )
-    await activity.log_request(call.session, call.caller, deed)
+    await activity_log.log_request(call.session, call.caller, entry)
 
 
-async def _log_refusal(endpoint: Endpoint, door: Door, refusal: Declined) -> None:
+async def _log_refusal(endpoint: Endpoint, authorization: Authorization, refusal: Declined) -> None:
     """Write down that a known caller was refused a change."""
-    caller = door.caller
+    caller = authorization.caller
     if caller is None or not endpoint.mutates or isinstance(refusal, Unauthenticated):
         return
-    deed = Deed(
+    entry = Entry(
         action=str(endpoint.permission),
         outcome="denied" if isinstance(refusal, Forbidden | TenantSuspended) else "failure",
         permission=endpoint.permission,
         reason=refusal.code,
         detail={"status": status_of(type(refusal))},
     )
-    async with door.database.begin(caller.tenant_id) as session:
-        await activity.log_request(session, caller, deed)
+    async with authorization.database.begin(caller.tenant_id) as session:
+        await activity_log.log_request(session, caller, entry)
 
 
 def _response(endpoint: Endpoint, reply: Reply) -> web.Response:

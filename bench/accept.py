@@ -8,8 +8,8 @@ from bench import contest, ground, load
 from bench.contest import Result
 from bench.load import CONNECTIONS, Target
 from bench.orders import posts
-from cks.db import tenants
-from cks.db.tenants import NewTenant
+from cks.db.admin import tenants
+from cks.db.admin.tenants import NewTenant
 
 SAID = "POST /v1/clusters: all that an accepted order writes"
 TENANTS = 64

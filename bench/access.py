@@ -14,8 +14,8 @@ import asyncpg
 
 from bench import contest, ground
 from bench.contest import Result, Turn
-from cks.db import tenants
-from cks.db.tenants import NewTenant
+from cks.db.admin import tenants
+from cks.db.admin.tenants import NewTenant
 
 SAID = "can(): 2,000 clusters, 10,000 namespaces, 10,000 grants of one user"
 

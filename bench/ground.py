@@ -20,12 +20,12 @@ import asyncpg
 from temporalio.envconfig import ClientConnectConfig
 from temporalio.service import RPCError
 
-from cks.db import migrate
-from cks.db.logins import let_in, passwords_of
+from cks.db.admin import migrate
+from cks.db.admin.logins import let_in, passwords_of
 from cks.dev import postgres
 from cks.dev import temporal as engine
 from cks.dev.surroundings import Trouble
-from tests.servers import free_port, free_ports, open_folder
+from tests.support.servers import free_port, free_ports, open_folder
 
 PASSWORD = "bench"  # noqa: S105
 PATIENCE_SECONDS = 30

@@ -8,15 +8,15 @@ import sys
 
 from aiohttp import web
 
-from api.announcements import Announcements
 from api.app import build_app
-from api.keys import Surroundings
-from api.offers import Offers
-from api.relay import Relay
+from api.background.relay import Relay
+from api.http.context import AppContext
 from cks import settings
+from cks.db.announcements import Announcements
+from cks.db.catalogue.cache import CatalogueCache
 from cks.db.dispatch import Dispatch
 from cks.db.session import Database
-from cks.engine import Temporal, connect
+from cks.temporal.engine import Temporal, connect
 
 
 async def build() -> web.Application:
@@ -26,7 +26,7 @@ async def build() -> web.Application:
     temporal = Temporal(await connect({"target_host": "127.0.0.1:1"}), "cks")
     announcements = Announcements(given.app_database_url)
     relay = Relay(database, dispatch, temporal)
-    return build_app(Surroundings(given, database, Offers(), relay, announcements))
+    return build_app(AppContext(given, database, CatalogueCache(), announcements, relay.wake))
 
 
 def main() -> None:

@@ -11,19 +11,21 @@ import asyncpg
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
-from api.relay import Relay
+from api.background.relay import Relay
 from bench import contest, ground
 from bench.bare import Bare
 from bench.bare_worker import QUEUE
 from bench.contest import Result
-from cks.db import clusters, operations, tenants
+from cks.db.admin import tenants
+from cks.db.admin.tenants import Founded, NewTenant
+from cks.db.clusters import clusters
 from cks.db.dispatch import Dispatch
+from cks.db.operations import operations
 from cks.db.session import Database
-from cks.db.tenants import Founded, NewTenant
-from cks.domain.access import Caller
-from cks.domain.clusters import ClusterWish, PoolWish
-from cks.domain.deadlines import Allowance
-from cks.engine import Temporal
+from cks.domain.access.permissions import Caller
+from cks.domain.clusters.clusters import ClusterWish, PoolWish
+from cks.domain.operations.deadlines import Allowance
+from cks.temporal.engine import Temporal
 
 SAID = "cluster.create, from the accepted row to the running cluster, without latency of the cloud"
 AT_ONCE = 20

@@ -10,8 +10,8 @@ from bench import contest, ground, load
 from bench.contest import Result
 from bench.load import CONNECTIONS, Target
 from bench.orders import a_cluster
-from cks.db import tenants
-from cks.db.tenants import NewTenant
+from cks.db.admin import tenants
+from cks.db.admin.tenants import NewTenant
 
 SAID = "GET /v1/operations/{id}: token, permission, row security"
 

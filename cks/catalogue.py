@@ -16,8 +16,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
-from cks.domain.prices import CONTROL_PLANE, DISK, PRICE, node_sku
-from cks.domain.versions import Minor, check_minors
+from cks.domain.billing.prices import CONTROL_PLANE, DISK, PRICE, node_sku
+from cks.domain.clusters.versions import Minor, check_minors
 
 MINOR_FORM = r"^\d{1,3}\.\d{1,3}$"
 PATCH_FORM = r"^\d{1,3}\.\d{1,3}\.\d{1,3}$"

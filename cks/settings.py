@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from cks.domain.deadlines import Allowance
+from cks.domain.operations.deadlines import Allowance
 from cks.domain.retention import Retention
 from cks.logs import Format, Level
 

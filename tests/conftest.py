@@ -13,14 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from cks.db import migrate, tenants
+from cks.db.admin import migrate, tenants
+from cks.db.admin.logins import let_in, passwords_of
+from cks.db.admin.tenants import Founded, NewTenant
 from cks.db.connections import connect
 from cks.db.dispatch import Dispatch
-from cks.db.logins import let_in, passwords_of
 from cks.db.session import Database
-from cks.db.tenants import Founded, NewTenant
-from cks.engine import SEARCH_ATTRIBUTES
-from tests.servers import PASSWORD, postgres
+from cks.temporal.engine import SEARCH_ATTRIBUTES
+from tests.support.servers import PASSWORD, postgres
 
 
 def pytest_unconfigure() -> None:

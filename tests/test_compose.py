@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests import compose
-from tests.compose import ROOT, Missing
+from tests.support import compose
+from tests.support.compose import ROOT, Missing
 
 SECRETS = dict.fromkeys(compose.wanted(), "s3cret")
 SERVICES: dict[str, dict[str, Any]] = compose.read(SECRETS)["services"]

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from pydantic import AliasChoices
 
-from api import matrix
-from api.problems import STATUS
-from api.reading import CODES
-from api.relay import WORKFLOWS
-from cks.domain.attention import PATIENCE, Why
-from cks.domain.failures import FAILURES
+from api.background.relay import WORKFLOWS
+from api.http.problems import STATUS
+from api.http.validation import CODES
+from api.reference import permissions
+from cks.domain.operations.attention import PATIENCE, Why
+from cks.domain.operations.failures import FAILURES
 from cks.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -110,7 +110,7 @@ def test_every_problem_has_its_section_with_each_of_its_statuses() -> None:
 
 def test_the_page_of_permissions_is_made_from_the_declarations() -> None:
     told = (ROOT / "docs/permissions.md").read_text(encoding="utf-8")
-    assert told == matrix.page(told), "run `make permissions`"
+    assert told == permissions.page(told), "run `make permissions`"
 
 
 def test_every_failure_of_an_operation_has_its_section_with_whose_fault_it_is() -> None:

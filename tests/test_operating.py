@@ -12,15 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from api import metrics
-from api.relay import launch_of
-from cks.db.owner import owning
-from cks.db.tenants import Founded
-from cks.domain.failures import ENGINE_LOST
-from cks.engine import SEARCH_ATTRIBUTES, Temporal, trace_of
+from api.background.metrics import REPAIRS
+from api.background.relay import launch_of
+from api.http import metrics
+from cks.db.admin.connection import as_owner
+from cks.db.admin.tenants import Founded
+from cks.domain.operations.failures import ENGINE_LOST
+from cks.temporal.engine import SEARCH_ATTRIBUTES, Temporal, trace_of
 from tests.conftest import Urls
-from tests.providers.simulator import simulator
-from tests.workflows.site import site
+from tests.support.simulator import simulator
+from tests.support.site import site
 
 PAGE = (Path(__file__).parent.parent / "docs/operating.md").read_text(encoding="utf-8")
 NOBODY = str(UUID(int=0))
@@ -94,7 +95,7 @@ def test_every_search_attribute_is_told() -> None:
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: " ".join(query.split()[:4]))
 async def test_postgresql_takes_every_query(urls: Urls, query: str) -> None:
-    async with owning(urls.owner) as connection:
+    async with as_owner(urls.owner) as connection:
         result = await connection.execute(sa.text(query))
         assert result.returns_rows or result.rowcount == 0
 
@@ -121,7 +122,7 @@ async def test_the_queries_find_what_failed_and_what_was_repaired(
 def test_every_alert_names_a_metric_and_labels_that_there_are(alert: str) -> None:
     metrics.REQUESTS.labels("GET", "/v1/clusters", "200")
     metrics.SECONDS.labels("GET", "/v1/clusters")
-    metrics.REPAIRS.labels("operations.engine_lost")
+    REPAIRS.labels("operations.engine_lost")
     told = generate_latest().decode()
     (named,) = re.findall(r"cks_\w+", alert)
     line = next((one for one in told.splitlines() if re.match(rf"{named}[ {{]", one)), None)

@@ -15,13 +15,13 @@ from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionR
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from api.relay import launch_of
-from cks.db.tenants import Founded
-from cks.domain.operations import OperationStatus
-from cks.engine import Temporal
+from api.background.relay import launch_of
+from cks.db.admin.tenants import Founded
+from cks.domain.operations.lifecycle import OperationStatus
+from cks.temporal.engine import Temporal
 from tests.conftest import Urls
-from tests.providers.simulator import simulator
-from tests.workflows.site import site
+from tests.support.simulator import simulator
+from tests.support.site import site
 
 ROOT = Path(__file__).parent.parent
 

@@ -9,10 +9,16 @@ from temporalio import exceptions, workflow
 with workflow.unsafe.imports_passed_through():
     from activities.operations import Operations, Retreat, Settlement
     from activities.provisioning import Provisioning
-    from cks.domain.clusters import ClusterOrder, ClusterPart, NetworkPart, PoolPart, WholePart
-    from cks.domain.failures import PERMISSION_LOST, failed_at
-    from cks.domain.operations import CANCELLED, Heading
-    from cks.domain.plans import ADD_ONS, CONTROL_PLANE, NETWORK, VERIFY, pool_step
+    from cks.domain.clusters.clusters import (
+        ClusterOrder,
+        ClusterPart,
+        NetworkPart,
+        PoolPart,
+        WholePart,
+    )
+    from cks.domain.operations.failures import PERMISSION_LOST, failed_at
+    from cks.domain.operations.lifecycle import CANCELLED, Heading
+    from cks.domain.operations.plans import ADD_ONS, CONTROL_PLANE, NETWORK, VERIFY, pool_step
     from cks.domain.refusals import Superseded, TurnedBack
     from workflows.saga import (
         FAILED,

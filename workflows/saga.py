@@ -20,8 +20,8 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
 with workflow.unsafe.imports_passed_through():
-    from cks.domain.failures import LEFT_BEHIND
-    from cks.domain.plans import AT_ONCE
+    from cks.domain.operations.failures import LEFT_BEHIND
+    from cks.domain.operations.plans import AT_ONCE
 
 # Undoing a step that still runs would race it, so a cancelled one is waited for.
 WAIT = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED

@@ -6,7 +6,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.sweeping import Removal, Sweeping
-    from cks.domain.clusters import Orphan, SweepOrder
+    from cks.domain.clusters.clusters import Orphan, SweepOrder
     from workflows.saga import ATTEMPT, ENDLESS, HEARTBEAT, WAIT, side_by_side
 
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import click
 
 from cks import settings
-from cks.db.owner import NoDatabase, NotDone
+from cks.db.admin.connection import NoDatabase, NotDone
 
 Made = TypeVar("Made")
 

@@ -4,8 +4,16 @@ from typing import NoReturn
 
 import click
 
-from cks.cli import admin, offering, operations, restored, simulator, temporal, tenants
-from cks.leaving import leave
+from cks.cli.admin import (
+    accounts,
+    after_restore,
+    catalogue,
+    operations,
+    simulator,
+    temporal,
+    tenants,
+)
+from cks.process import leave
 
 
 @click.group()
@@ -19,7 +27,7 @@ def operators() -> None:
     """What an operator does: tenants, users, prices, operations, the servers, the cloud."""
 
 
-for area in (admin, tenants, offering, operations, temporal, restored, simulator):
+for area in (accounts, tenants, catalogue, operations, temporal, after_restore, simulator):
     area.register(operators)
 
 

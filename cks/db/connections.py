@@ -13,9 +13,17 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 CONNECT_SECONDS = 5
+
+
 STATEMENT_SECONDS = 30
+
+
 IDLE = "idle_in_transaction_session_timeout"
+
+
 ADAPTED: Any = AsyncAdapt_asyncpg_dbapi(asyncpg)  # type: ignore[no-untyped-call]
+
+
 UNNAMED = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
 """How SQLAlchemy prepares statements that are forgotten at once."""
 
@@ -120,3 +128,16 @@ def is_away(error: BaseException) -> bool:
         lost = isinstance(error, OperationalError | InterfaceError) and not state
         return error.connection_invalidated or lost or state.startswith(AWAY)
     return isinstance(error, OSError | TimeoutError | PoolTimeoutError)
+
+
+def constraint_of(error: DBAPIError) -> str | None:
+    """Return the name of the constraint that a statement met."""
+    name: str | None = getattr(cause_of(error), "constraint_name", None)
+    return name
+
+
+def cause_of(error: Exception) -> BaseException:
+    """Return what asyncpg raised, under SQLAlchemy's two wrappings of it."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return error.orig.__cause__ or error.orig
+    return error

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from cks.db.connections import connect
 from cks.db.models.operations import IS_ORPHAN, Operation, OperationStep
 from cks.db.models.tenants import Tenant
-from cks.domain.operations import LIVE, TERMINAL, OperationRef
+from cks.domain.operations.lifecycle import LIVE, TERMINAL, OperationRef
 
 DISPATCH_CONNECTIONS = 4
 ALONE_SECONDS = 60

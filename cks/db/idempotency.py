@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cks.db.models.base import Document
 from cks.db.models.operations import IdempotencyKey
-from cks.domain.access import Caller
+from cks.domain.access.permissions import Caller
 from cks.domain.refusals import IdempotencyKeyReused
 
 Keys = IdempotencyKey

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import asyncpg
 
-from cks.db.events import CHANNEL
+from cks.db.operations.events import CHANNEL
 
 ALIVE_SECONDS = 10
 

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from cks.db.connections import CONNECT_SECONDS, STATEMENT_SECONDS, connect, refuse_power
-from cks.domain.operations import OperationRef
-from cks.domain.tokens import TokenClaim
+from cks.domain.operations.lifecycle import OperationRef
+from cks.domain.people.tokens import TokenClaim
 
 Session = AsyncSession
 """A tenant's open transaction."""

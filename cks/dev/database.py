@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from cks.db.logins import let_in
-from cks.db.migrate import upgrade
-from cks.db.owner import NotDone
+from cks.db.admin.connection import NotDone
+from cks.db.admin.logins import let_in
+from cks.db.admin.migrate import upgrade
 from cks.dev.folder import Folder
 from cks.dev.surroundings import Surroundings, Trouble
 

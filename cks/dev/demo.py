@@ -10,9 +10,9 @@ from http import HTTPStatus
 
 import aiohttp
 
-from cks.db import tenants
-from cks.db.owner import NotDone
-from cks.db.tenants import Founded, Joined, NewTenant
+from cks.db.admin import tenants
+from cks.db.admin.connection import NotDone
+from cks.db.admin.tenants import Founded, Joined, NewTenant
 from cks.dev.folder import Folder
 from cks.dev.surroundings import Trouble
 

@@ -15,8 +15,9 @@ from pydantic import AliasChoices, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from temporalio.envconfig import ClientConnectConfig
 
-from cks import frontend, settings
+from cks import settings
 from cks.settings import BadSettings, Port
+from cks.temporal import connection
 
 MARKER = "CKS_DEV_FOLDER"
 """The variable in ``env`` that names the folder whose ``env`` it is."""
@@ -57,7 +58,7 @@ class Surroundings(BaseSettings):
     def profile(self) -> ClientConnectConfig:
         """Return how Temporal is reached: the server that was chosen, or the one that we start."""
         if self.temporal_address:
-            return frontend.read(os.environ)
+            return connection.read(os.environ)
         own = f"127.0.0.1:{self.temporal_port}"
         return ClientConnectConfig(target_host=own, namespace=self.temporal_namespace)
 

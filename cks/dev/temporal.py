@@ -14,8 +14,8 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.envconfig import ClientConnectConfig
 
-from cks import frontend
 from cks.dev.surroundings import Trouble
+from cks.temporal import connection
 
 PRAGMAS = ("journal_mode=wal", "synchronous=1")
 DYNAMIC_CONFIG = (
@@ -61,12 +61,12 @@ async def bootstrap(profile: ClientConnectConfig) -> None:
     except RuntimeError as error:
         address = profile["target_host"]
         raise Trouble(f"Temporal at {address} (TEMPORAL_ADDRESS) does not answer.") from error
-    await frontend.prepare(client)
+    await connection.prepare(client)
 
 
 async def check_worker(profile: ClientConnectConfig, task_queue: str, since: datetime) -> None:
     """Raise ``Trouble`` unless a worker has asked the task queue for work after ``since``."""
     client = await Client.connect(**profile)
-    seen = await frontend.pollers(client, task_queue)
+    seen = await connection.pollers(client, task_queue)
     if not any(poller.last_access_at >= since for poller in seen):
         raise Trouble(f"no worker asks the task queue {task_queue} for work")

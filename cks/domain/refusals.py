@@ -1,6 +1,6 @@
 """The ways in which the service says no.
 
-A refusal is an answer, not a bug: ``api/problems.py`` maps it to a status code, an activity
+A refusal is an answer, not a bug: ``api/http/problems.py`` maps it to a status code, an activity
 to a failure that is not retried.  Everything else that is raised is a bug or weather.
 
 Each class has a stable ``code``.  The message is the tenant's half and names nothing of the

@@ -12,21 +12,21 @@ from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 from aiohttp.test_utils import TestServer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.announcements import Announcements
 from api.app import build_app
-from api.keys import Surroundings
-from api.offers import Offers
-from api.relay import Relay
-from cks import engine
-from cks.db import tenants
+from api.background.relay import Relay
+from api.http.context import AppContext
+from cks.db.admin import tenants
+from cks.db.admin.tenants import Founded, NewTenant
+from cks.db.announcements import Announcements
+from cks.db.catalogue.cache import CatalogueCache
 from cks.db.dispatch import Dispatch
 from cks.db.session import Database
-from cks.db.tenants import Founded, NewTenant
 from cks.settings import Settings
-from tests.api.client import Client
-from tests.api.people import People
-from tests.api.story import Stories
+from cks.temporal import engine
 from tests.conftest import Urls
+from tests.support.client import Client
+from tests.support.people import People
+from tests.support.story import Stories
 
 PATIENCE = ClientTimeout(total=20)
 LISTENS = sa.text("SELECT pid FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
@@ -58,21 +58,21 @@ async def _heard(owner: AsyncEngine) -> bool:
         return await connection.scalar(LISTENS) is not None
 
 
-async def surroundings(database: Database, dispatch: Dispatch, url: str) -> Surroundings:
+async def surroundings(database: Database, dispatch: Dispatch, url: str) -> AppContext:
     temporal = engine.Temporal(await engine.connect({"target_host": "127.0.0.1:1"}), "cks")
     relay = Relay(database, dispatch, temporal)
-    return Surroundings(Settings(), database, Offers(), relay, Announcements(url))
+    return AppContext(Settings(), database, CatalogueCache(), Announcements(url), relay.wake)
 
 
 @pytest.fixture(scope="session")
-async def around(urls: Urls, database: Database, dispatch: Dispatch) -> Surroundings:
+async def context(urls: Urls, database: Database, dispatch: Dispatch) -> AppContext:
     return await surroundings(database, dispatch, urls.app)
 
 
 @pytest.fixture(scope="session")
-async def stranger(around: Surroundings, owner: AsyncEngine) -> AsyncIterator[Client]:
+async def stranger(context: AppContext, owner: AsyncEngine) -> AsyncIterator[Client]:
     """Someone without a token."""
-    async with listening(around.announcements, owner), serving(build_app(around)) as client:
+    async with listening(context.announcements, owner), serving(build_app(context)) as client:
         yield client
 
 

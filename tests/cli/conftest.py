@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cks.db import migrate, tenants
+from cks.db.admin import migrate, tenants
+from cks.db.admin.tenants import NewTenant
 from cks.db.connections import connect
-from cks.db.tenants import NewTenant
 from tests.conftest import Urls
 
 TEMPLATE = "template_of_operations"

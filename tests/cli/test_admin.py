@@ -15,14 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from cks import catalogue
 from cks.cli.main import operators
-from cks.db import tenants
-from cks.db.export import export
-from cks.db.migrate import head
+from cks.db.admin import tenants
+from cks.db.admin.export import export
+from cks.db.admin.migrate import head
+from cks.db.admin.tenants import Founded, NewTenant
 from cks.db.models.tenants import Tenant
-from cks.db.tenants import Founded, NewTenant
-from cks.domain import tokens
+from cks.domain.people import tokens
 from tests.conftest import Urls
-from tests.db.rows import fill
+from tests.support.rows import fill
 
 LATER = "2090-01-01T00:00:00Z"
 TENANT_TABLES = """

@@ -11,13 +11,13 @@ from click.testing import CliRunner, Result
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cks.cli.main import operators
-from cks.db import restored
+from cks.db.admin import after_restore
+from cks.db.admin.after_restore import Mended, What
 from cks.db.connections import connect
-from cks.db.restored import Mended, What
 from cks.providers.simulated.client import SimulatedCloud
 from tests.cli.conftest import found
-from tests.providers.orders import network, pool, raise_control_plane, raise_pool
-from tests.providers.simulator import simulator
+from tests.support.simulator import simulator
+from tests.support.specs import network, pool, raise_control_plane, raise_pool
 
 DRAWERS, DRAWS = 8, 40
 DRAW = sa.text("SELECT draw_fence()")
@@ -89,8 +89,8 @@ async def test_events_from_a_server_that_was_further_are_told_again(
     operation = await scalar(engine, OPERATION, tenant=tenant, cluster=uuid4())
     async with engine.begin() as connection:
         await connection.execute(AHEAD, {"tenant": tenant, "operation": operation})
-    assert await restored.mend(url) == Mended(events=3)
-    assert await restored.mend(url) == Mended(events=0)
+    assert await after_restore.mend(url) == Mended(events=3)
+    assert await after_restore.mend(url) == Mended(events=0)
 
 
 async def test_what_lives_is_a_stray_unless_a_row_says_that_it_should(
@@ -105,7 +105,7 @@ async def test_what_lives_is_a_stray_unless_a_row_says_that_it_should(
     async with engine.begin() as connection:
         await connection.execute(ORPHAN, {"tenant": tenant, "cluster": left})
     unknown = uuid4()
-    told = await restored.compare(url, {running, failed, unmade, left, unknown})
+    told = await after_restore.compare(url, {running, failed, unmade, left, unknown})
     expected = {
         (What.STRAY, failed),
         (What.STRAY, unknown),

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cks.db.connections import is_away
 from cks.db.session import ASKERS, Database
-from tests.servers import free_port
+from tests.support.servers import free_port
 
 
 async def raised(owner: AsyncEngine, state: str) -> DBAPIError:

@@ -11,15 +11,15 @@ from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cks.db import tenants
+from cks.db.admin import tenants
+from cks.db.admin.tenants import Founded
 from cks.db.models.activity import ActivityLog
 from cks.db.models.operations import Operation, OperationClaim
 from cks.db.models.users import User
 from cks.db.session import Database
-from cks.db.tenants import Founded
-from cks.domain.operations import OperationStatus
+from cks.domain.operations.lifecycle import OperationStatus
 from tests.conftest import Urls
-from tests.db.rows import EVERY_SLOT, a_line, a_period, an_operation
+from tests.support.rows import EVERY_SLOT, a_line, a_period, an_operation
 
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
 

@@ -7,10 +7,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cks.db import retention, tenants
+from cks.db import retention
+from cks.db.admin import tenants
+from cks.db.admin.tenants import Founded, NewTenant
 from cks.db.dispatch import Dispatch
 from cks.db.session import Database
-from cks.db.tenants import Founded, NewTenant
 from cks.domain.retention import Retention
 from tests.conftest import Urls
 

@@ -8,15 +8,15 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from cks.db import tenants
+from cks.db.admin import tenants
+from cks.db.admin.tenants import Founded, NewTenant
 from cks.db.dispatch import Dispatch
 from cks.db.models.clusters import Cluster
 from cks.db.models.operations import Operation, OperationStep
 from cks.db.models.tenants import PLATFORM
 from cks.db.session import Database
-from cks.db.tenants import Founded, NewTenant
 from tests.conftest import Urls
-from tests.db.rows import fill
+from tests.support.rows import fill
 
 REFUSED = "42501"
 FOUND = {"operations", "operation_steps", "tenants"}

@@ -18,15 +18,16 @@ import sqlalchemy as sa
 import trustme
 from sqlalchemy.exc import DBAPIError
 
-from cks.db import tenants, views
+from cks.db.admin import tenants
+from cks.db.admin.tenants import NewTenant
 from cks.db.dispatch import Dispatch
+from cks.db.operations import views
+from cks.db.operations.rows import state_of
 from cks.db.session import Database, driver
-from cks.db.states import state_of
-from cks.db.tenants import NewTenant
-from cks.domain.operations import OperationRef
+from cks.domain.operations.lifecycle import OperationRef
 from tests.conftest import Urls, migrated
-from tests.db.test_views import READ, asked, claim_of
-from tests.servers import free_port, open_folder
+from tests.db.operations.test_views import READ, asked, claim_of
+from tests.support.servers import free_port, open_folder
 
 pytestmark = pytest.mark.trial
 
@@ -151,7 +152,7 @@ async def test_behind_a_pooler_each_transaction_may_have_another_server(urls: Ur
             if number % 2:
                 seen = await views.glimpse(database, claim, READ, made.id)
                 assert seen.operation
-                assert seen.operation.moment == made.moment
+                assert seen.operation.snapshot == made.snapshot
                 return
             async with database.hold(OperationRef(founded.tenant_id, made.id)) as (session, row):
                 assert row

@@ -13,8 +13,16 @@ import pytest
 from cks.dev import temporal
 from cks.dev.folder import Folder
 from cks.dev.surroundings import Trouble
-from tests.servers import free_port, open_folder
-from tests.stack import STOP_SECONDS, exports, gone, members, report, running, surroundings_of
+from tests.support.servers import free_port, open_folder
+from tests.support.stack import (
+    STOP_SECONDS,
+    exports,
+    gone,
+    members,
+    report,
+    running,
+    surroundings_of,
+)
 
 
 @pytest.fixture

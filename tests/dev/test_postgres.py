@@ -14,7 +14,7 @@ from cks.dev import postgres, programs
 from cks.dev.postgres import NoPostgres
 from cks.dev.supervisor import Supervisor
 from tests.dev.test_supervisor import running, until
-from tests.servers import free_port
+from tests.support.servers import free_port
 
 
 @pytest.fixture

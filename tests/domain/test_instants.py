@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cks.domain.conditions import ready
+from cks.domain.clusters.conditions import ready
 from cks.domain.instants import rfc3339, rfc3339_or_none
 
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))

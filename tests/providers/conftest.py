@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from cks.providers.simulated.client import OperatorDesk, SimulatedCloud
-from tests.providers.simulator import simulator
+from tests.support.simulator import simulator
 
 
 @pytest.fixture

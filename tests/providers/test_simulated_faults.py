@@ -11,7 +11,7 @@ from cks.domain.refusals import ProviderQuota, Superseded
 from cks.providers.base import Observed, State, Unavailable
 from cks.providers.simulated.client import OperatorDesk, SimulatedCloud
 from cks.providers.simulated.wire import Call, FaultKind, FaultOrder
-from tests.providers.orders import control_plane, network, raise_control_plane
+from tests.support.specs import control_plane, network, raise_control_plane
 
 
 def fault(kind: FaultKind, call: Call = Call.ENSURE_NETWORK, times: int = 1) -> FaultOrder:

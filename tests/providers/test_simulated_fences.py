@@ -7,7 +7,7 @@ import pytest
 from cks.domain.refusals import Superseded
 from cks.providers.base import Observed, State, Unavailable
 from cks.providers.simulated.client import OperatorDesk, SimulatedCloud
-from tests.providers.orders import (
+from tests.support.specs import (
     addons,
     control_plane,
     network,

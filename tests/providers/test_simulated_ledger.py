@@ -10,15 +10,8 @@ import pytest
 from cks.providers.base import State
 from cks.providers.simulated.client import OperatorDesk, SimulatedCloud
 from cks.providers.simulated.wire import Call, Kind, Ledger
-from tests.providers.orders import (
-    VERSION,
-    addons,
-    network,
-    pool,
-    raise_control_plane,
-    raise_pool,
-)
-from tests.providers.simulator import simulator
+from tests.support.simulator import simulator
+from tests.support.specs import VERSION, addons, network, pool, raise_control_plane, raise_pool
 
 
 async def test_shows_one_row_for_each_thing_that_lives(

@@ -7,7 +7,8 @@ import pytest
 from cks.providers.base import NetworkSpec, Observed, Provider, State, Unavailable
 from cks.providers.simulated.client import OperatorDesk, SimulatedCloud
 from cks.providers.simulated.wire import Kind
-from tests.providers.orders import (
+from tests.support.simulator import simulator
+from tests.support.specs import (
     addons,
     control_plane,
     network,
@@ -17,7 +18,6 @@ from tests.providers.orders import (
     raise_pool,
     until,
 )
-from tests.providers.simulator import simulator
 
 
 def test_keeps_the_protocol() -> None:

@@ -7,8 +7,8 @@ import pytest
 from cks.domain.refusals import NoCapacity, ProviderQuota
 from cks.providers.simulated.client import OperatorDesk, SimulatedCloud
 from cks.providers.simulated.cloud import UNKNOWN_VCPUS
-from tests.providers.orders import pool, raise_control_plane, raise_pool, until
-from tests.providers.simulator import simulator
+from tests.support.simulator import simulator
+from tests.support.specs import pool, raise_control_plane, raise_pool, until
 
 
 async def test_over_capacity_nothing_is_made(cluster_id: UUID, pool_id: UUID) -> None:

@@ -21,7 +21,7 @@ from cks.domain.refusals import Superseded
 from cks.providers.base import State, Unavailable
 from cks.providers.simulated.client import OperatorDesk, SimulatedCloud
 from cks.providers.simulated.wire import Call, FaultKind, FaultOrder, Kind
-from tests.providers.orders import network, pool, raise_control_plane, raise_pool, until
+from tests.support.specs import network, pool, raise_control_plane, raise_pool, until
 
 
 def free_port() -> int:

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from cks.cli.main import cks
 from cks.providers.base import Unavailable
 from cks.providers.simulated.client import SimulatedCloud
-from tests.providers.orders import network
+from tests.support.specs import network
 
 
 def run(url: str, *words: str) -> Result:

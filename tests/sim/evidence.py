@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cks.db import operations
 from cks.db.models.activity import ActivityLog
 from cks.db.models.clusters import Cluster, Node, NodePool
 from cks.db.models.operations import OperationClaim, OperationEvent
-from cks.db.states import OperationState
-from cks.domain.operations import Moment
+from cks.db.operations import operations
+from cks.domain.operations.lifecycle import OperationSnapshot
+from cks.domain.operations.state import OperationState
 from tests.sim.tale import Tale
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Evidence:
     nodes: Sequence[Node]
     claims: int
     seqs: Sequence[int]
-    moments: Sequence[Moment]
+    moments: Sequence[OperationSnapshot]
     actions: Sequence[str]
     versions: Sequence[Any]
 
@@ -62,7 +62,7 @@ async def _claims(session: AsyncSession, tale: Tale) -> int:
     return await session.scalar(query.where(OperationClaim.operation_id == tale.id)) or 0
 
 
-async def _told(session: AsyncSession, tale: Tale) -> Sequence[tuple[int, Moment]]:
+async def _told(session: AsyncSession, tale: Tale) -> Sequence[tuple[int, OperationSnapshot]]:
     query = sa.select(OperationEvent.seq, OperationEvent.event).filter_by(operation_id=tale.id)
     rows = await session.execute(query.order_by(OperationEvent.seq))
     return [(row.seq, row.event) for row in rows]

@@ -41,7 +41,7 @@ class SteadyTerms(Terms):
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class Entry:
     """A call that arrived, and what came of it; ``door`` is whose fence it met."""
 
     call: Call
@@ -66,7 +66,7 @@ class FarSide(SimulatedCloud):
         self._cloud = Cloud(self._storage, SteadyTerms())
         self._notice = notice
         self.now = 0.0
-        self.deeds: list[Deed] = []
+        self.deeds: list[Entry] = []
         self.dead: set[tuple[str, UUID]] = set()
 
     async def close(self) -> None:
@@ -105,7 +105,7 @@ class FarSide(SimulatedCloud):
         kind = Kind.ADDONS if call is Call.ENSURE_ADDONS else guard
         caller = ATTEMPT.get()
         run = caller.environment.info.workflow_run_id if caller else None
-        self.deeds.append(Deed(call, guard, kind, own_id, fence, effect, run or ""))
+        self.deeds.append(Entry(call, guard, kind, own_id, fence, effect, run or ""))
         return refused
 
     def alive(self) -> list[Resource]:

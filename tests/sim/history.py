@@ -14,8 +14,8 @@ from uuid import UUID, uuid4
 from temporalio import exceptions
 from temporalio.exceptions import TimeoutType
 
-from cks.db.tenants import Founded
-from cks.engine import EngineAway
+from cks.db.admin.tenants import Founded
+from cks.temporal.engine import EngineAway
 from tests.sim import mishaps
 from tests.sim.aims import next_mishap
 from tests.sim.cells import AIMS, NAMED, Cell

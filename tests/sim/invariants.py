@@ -5,16 +5,16 @@ from datetime import datetime
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
-from cks.db import events
-from cks.db.steps import orphans_among
-from cks.domain.clusters import ClusterStatus
-from cks.domain.operations import LIVE, Moment, OperationStatus
+from cks.domain.clusters.clusters import ClusterStatus
+from cks.domain.operations import snapshots
+from cks.domain.operations.lifecycle import LIVE, OperationSnapshot, OperationStatus
+from cks.domain.operations.steps import orphans_among
 from cks.providers.base import State
 from cks.providers.simulated.cloud import CREATED, DELETED
 from cks.providers.simulated.storage import Resource
 from cks.providers.simulated.wire import Kind
 from tests.sim.evidence import Evidence, gather
-from tests.sim.far_side import Deed
+from tests.sim.far_side import Entry
 from tests.sim.gates import Broken
 from tests.sim.tale import Tale
 
@@ -53,17 +53,17 @@ def _of_cloud(history: "History") -> Verdicts:
         "something lives that nobody ordered",
         all(t.cluster_id in known for t in history.far_side.alive()),
     )
-    made = [(deed.kind, deed.id) for deed in deeds if deed.effect == CREATED]
+    made = [(entry.kind, entry.id) for entry in deeds if entry.effect == CREATED]
     yield "an effect was doubled", len(made) == len(set(made))
-    doors: dict[object, list[Deed]] = {}
-    for deed in deeds:
-        if deed.accepted:
-            doors.setdefault((deed.door, deed.id), []).append(deed)
+    doors: dict[object, list[Entry]] = {}
+    for entry in deeds:
+        if entry.accepted:
+            doors.setdefault((entry.door, entry.id), []).append(entry)
     for at in doors.values():
-        owned = (deed.run for deed in at if not deed.run.startswith("sweep"))
+        owned = (entry.run for entry in at if not entry.run.startswith("sweep"))
         runs = [run for run, _ in groupby(owned)]
-        yield "a lower fence was accepted", _rises(deed.fence for deed in at)
-        back = [deed.call.startswith("delete_") for deed in at]
+        yield "a lower fence was accepted", _rises(entry.fence for entry in at)
+        back = [entry.call.startswith("delete_") for entry in at]
         yield "a step forward came through after its undo", _rises(back)
         yield "the cloud obeyed a run that had lost it", len(runs) == len(set(runs))
 
@@ -110,7 +110,7 @@ def _of_events(found: Evidence) -> Verdicts:
         _ends_once(moments),
     )
     yield "its end was told otherwise", moments[-1]["status"] == row.status
-    now = events.moment_of(row)
+    now = snapshots.snapshot_of(row)
     now["deadline_at"] = moments[-1]["deadline_at"]  # time that passes here is told to nobody
     yield "what was told last is not so", moments[-1] == now
     yield "progress is not what the steps say", all(map(_is_derived, moments))
@@ -123,14 +123,14 @@ def _of_events(found: Evidence) -> Verdicts:
     yield f"a step went back: {back}", not back
 
 
-def _ends_once(moments: Sequence[Moment]) -> bool:
+def _ends_once(moments: Sequence[OperationSnapshot]) -> bool:
     """Say whether the end was told once, and after it the end of each orphan."""
     ends = [moment for moment in moments if moment["done"]]
     left = [len(moment["orphans"]) for moment in ends]
     return list(moments[-len(ends) :]) == ends and left == list(range(left[0], -1, -1))
 
 
-def _is_derived(moment: Moment) -> bool:
+def _is_derived(moment: OperationSnapshot) -> bool:
     """Say whether progress lies between the steps that are done and those that were begun."""
     if moment["phase"] != "forward":
         return True
@@ -140,7 +140,7 @@ def _is_derived(moment: Moment) -> bool:
     return 99 * done // weight <= moment["progress"] <= 99 * begun / weight
 
 
-def _backward(before: Moment, after: Moment) -> list[str]:
+def _backward(before: OperationSnapshot, after: OperationSnapshot) -> list[str]:
     """Return the steps that neither stayed as they were nor moved on."""
     return [
         f"{a['name']} from {a['status']} to {b['status']} when {after['phase']}"

@@ -14,8 +14,8 @@ from temporalio import exceptions
 from temporalio.exceptions import TimeoutType
 
 from cks.domain.refusals import NoCapacity
-from cks.engine import EngineAway
 from cks.providers.base import Unavailable
+from cks.temporal.engine import EngineAway
 from tests.sim.gates import BEGIN, COMMITTED, DONE, WentAway
 from tests.sim.played_temporal import Execution, Pending
 from tests.sim.tale import RelayDied, Tale

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Sequence
 
-from cks.db.tenants import Founded
+from cks.db.admin.tenants import Founded
 from tests.sim.history import History
 from tests.sim.stage import Stage
 

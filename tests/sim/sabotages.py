@@ -19,11 +19,13 @@ from activities import ownership, provisioning
 from activities.operations import Operations, Settlement
 from activities.ownership import Ownership
 from activities.refusals import refusing
-from api.deadlines import DeadlineKeeper
-from api.reconcile import Reconciler
-from api.relay import Relay, launch_of
-from cks.db import claims, endings, events, idempotency, operations, steps
+from api.background.deadline_keeper import DeadlineKeeper
+from api.background.reconciler import Reconciler
+from api.background.relay import Relay, launch_of
+from cks.db import idempotency
+from cks.db.operations import claims, events, operations, settling
 from cks.db.session import Session
+from cks.domain.operations import steps
 from cks.domain.refusals import Superseded
 from cks.providers.simulated.storage import Storage
 from workflows import provision_cluster, saga
@@ -164,7 +166,7 @@ class SettlesAgain(Operations):
     async def settle_operation(self, settlement: Settlement) -> None:
         ref, heading = settlement.operation, settlement.heading
         async with self._ownership.of(ref, heading, settling=True) as (session, operation):
-            await endings.conclude(session, operation)
+            await settling.conclude(session, operation)
 
 
 async def start_once(self: Reconciler, found: Any) -> None:
@@ -238,7 +240,7 @@ SABOTAGES: dict[str, tuple[Sabotage, int]] = {
         replacing(Reconciler, "end_survivors", nothing_soon),
         35,
     ),
-    "a sweep's end is not noted": (replacing(endings, "note_swept", nothing_soon), 1),
+    "a sweep's end is not noted": (replacing(settling, "note_swept", nothing_soon), 1),
     "steps are not told to be undone": (replacing(steps, "undo", nothing), 1),
     "the reconciler starts what was started before": (
         replacing(Reconciler, "_revive", start_once),

@@ -11,16 +11,16 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from api.app import build_app
-from cks.db import tenants
+from cks.db.admin import tenants
+from cks.db.admin.tenants import Founded, NewTenant
 from cks.db.connections import connect
 from cks.db.dispatch import Dispatch, Found
 from cks.db.models.operations import Operation
 from cks.db.session import Database
-from cks.db.tenants import Founded, NewTenant
-from tests.api.client import Client
 from tests.api.conftest import serving, surroundings
 from tests.conftest import migrated
 from tests.sim.gates import BEGIN, COMMITTED, WentAway, gate
+from tests.support.client import Client
 
 LANES = 4
 
@@ -144,8 +144,8 @@ async def _built(lanes: int) -> AsyncIterator[Stage]:
         async with owner.begin() as connection:
             await connection.execute(sa.text("UPDATE quotas SET maximum = 1000000"))
         database, dispatch = GatedDatabase(urls.app), connect(urls.dispatch, lanes)
-        around = await surroundings(database, DispatchOfOne(dispatch, uuid4()), urls.app)
-        async with serving(build_app(around)) as stranger:
+        context = await surroundings(database, DispatchOfOne(dispatch, uuid4()), urls.app)
+        async with serving(build_app(context)) as stranger:
             yield Stage(database, dispatch, owner, stranger, founded)
         for engine in (owner, database.engine, dispatch):
             await engine.dispose()

@@ -11,11 +11,11 @@ from activities.ownership import Ownership
 from activities.provisioning import Provisioning
 from activities.steps import Pace, Steps
 from activities.sweeping import Sweeping
-from api.deadlines import DeadlineKeeper
-from api.reconcile import Reconciler
-from api.relay import Relay
-from api.sweeps import sweep_id
-from cks.engine import EngineAway, Launch, Run
+from api.background.deadline_keeper import DeadlineKeeper
+from api.background.orphan_sweeps import sweep_id
+from api.background.reconciler import Reconciler
+from api.background.relay import Relay
+from cks.temporal.engine import EngineAway, Launch, Run
 from tests.sim.far_side import FarSide
 from tests.sim.gates import DONE, Attempt
 from tests.sim.played_temporal import Execution, Methods, Pending

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
-from cks.db import operations
-from cks.db.steps import orphans_among
-from cks.db.tenants import Founded
-from cks.domain.operations import LIVE
-from tests.api.client import CLUSTERS, Answer, Client, order, pool
+from cks.db.admin.tenants import Founded
+from cks.db.operations import operations
+from cks.domain.operations.lifecycle import LIVE
+from cks.domain.operations.steps import orphans_among
 from tests.sim.gates import Broken
 from tests.sim.stage import Stage
+from tests.support.client import CLUSTERS, Answer, Client, order, pool
 
 ACCEPTED, TAKEN = 202, 409
 POOLS = ((1,), (1,), (2,), (1, 1), (2, 1), (1, 1, 1))

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.stack import mortals
+from tests.support.stack import mortals
 from tests.system.checker import check
 from tests.system.outside import Outside, standing
 

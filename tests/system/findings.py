@@ -17,7 +17,7 @@ from yarl import URL
 
 from cks.providers.simulated.client import OperatorDesk
 from cks.providers.simulated.wire import Ledger
-from tests.api.client import Client
+from tests.support.client import Client
 
 PATIENCE = ClientTimeout(total=20)
 CLOSING_SECONDS = 15

@@ -15,9 +15,9 @@ import pytest
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from yarl import URL
 
-from tests.api.client import Client
-from tests.servers import open_folder
-from tests.stack import exports, process_of, running, starts, surroundings_of
+from tests.support.client import Client
+from tests.support.servers import open_folder
+from tests.support.stack import exports, process_of, running, starts, surroundings_of
 
 SECONDS = 60
 """How long anything may take that has no deadline of its own."""

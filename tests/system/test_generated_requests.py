@@ -1,7 +1,7 @@
 """Requests that schemathesis makes up from the description of the API, of every phase it knows.
 
 ``START`` (``make trial``) seeds them.  Streams are left out, since they have no end: see
-``tests/api/test_streams.py``.
+``tests/api/operations/test_streams.py``.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from uuid import uuid4
 
 import pytest
 
-from cks.db import tenants
-from cks.domain import tokens
+from cks.db.admin import tenants
+from cks.domain.people import tokens
 from tests.system.outside import Outside, standing
 
 pytestmark = pytest.mark.trial

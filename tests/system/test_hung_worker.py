@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import process_of
+from tests.support.stack import process_of
 from tests.system.outside import SECONDS, Outside
 
 HUNG_SECONDS = 15

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.stack import PROGRAMS
+from tests.support.stack import PROGRAMS
 from tests.system.outside import Body, Outside
 
 pytestmark = pytest.mark.trial

@@ -8,7 +8,7 @@ import pytest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 
-from cks.frontend import RETENTION
+from cks.temporal.connection import RETENTION
 from tests.system.outside import Body, Outside
 
 pytestmark = pytest.mark.trial

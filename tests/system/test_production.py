@@ -20,9 +20,9 @@ import aiohttp
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from tests import compose
-from tests.compose import ROOT
-from tests.servers import PASSWORD, free_ports, postgres
+from tests.support import compose
+from tests.support.compose import ROOT
+from tests.support.servers import PASSWORD, free_ports, postgres
 
 pytestmark = pytest.mark.trial
 

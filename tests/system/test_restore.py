@@ -22,7 +22,7 @@ import pytest
 from temporalio.client import Client
 
 from cks.dev.postgres import find
-from tests.servers import free_port
+from tests.support.servers import free_port
 from tests.system.checker import check
 from tests.system.findings import Finder
 from tests.system.outside import SECONDS, Body, Outside, standing

@@ -15,7 +15,7 @@ from aiohttp import ClientSession
 from temporalio.client import Client
 
 from cks.dev import temporal
-from tests.servers import free_port, open_folder
+from tests.support.servers import free_port, open_folder
 from tests.system.checker import check
 from tests.system.outside import SECONDS, Outside, standing
 

@@ -3,10 +3,10 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.client import Client
 
-from cks.db.tenants import Founded
+from cks.db.admin.tenants import Founded
 from tests.conftest import Urls
-from tests.providers.simulator import simulator
-from tests.workflows.site import Crew, Site, crew, opened
+from tests.support.simulator import simulator
+from tests.support.site import Crew, Site, crew, opened
 
 
 @pytest.fixture(scope="session")

@@ -15,15 +15,15 @@ from uuid import UUID, uuid4
 
 from temporalio.client import Client, WorkflowHistory
 
-from api.sweeps import sweep_id
-from cks.db import tenants
-from cks.db.states import OperationState
-from cks.db.tenants import Founded, NewTenant
+from api.background.orphan_sweeps import sweep_id
+from cks.db.admin import tenants
+from cks.db.admin.tenants import Founded, NewTenant
+from cks.domain.operations.state import OperationState
 from cks.domain.retention import ExpiryOrder
 from cks.providers.simulated.wire import Call, FaultKind
 from tests.conftest import Urls, migrated, running_temporal
-from tests.providers.simulator import simulator
-from tests.workflows.site import Site, crew, pool, site
+from tests.support.simulator import simulator
+from tests.support.site import Site, crew, pool, site
 from workflows.expire_records import ExpireRecords
 
 FOLDER = Path(__file__).parent / "histories"

@@ -10,14 +10,14 @@ from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
 from activities.expiring import Expiring
+from cks.db.admin.tenants import Founded
 from cks.db.dispatch import Dispatch
 from cks.db.session import Database
-from cks.db.tenants import Founded
 from cks.domain.retention import ExpiryOrder
-from cks.engine import EngineAway, connect, ensure_schedule
 from cks.settings import Settings
+from cks.temporal.engine import EngineAway, connect, ensure_schedule
 from tests.conftest import Urls
-from tests.workflows.site import SECONDS, Crew
+from tests.support.site import SECONDS, Crew
 from worker import retention_schedule
 from workflows.expire_records import ExpireRecords
 

@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that ``cks.db.migrate`` opened, in its transaction."""
+"""Runs migrations on the connection that ``cks.db.admin.migrate`` opened, in its transaction."""
 
 from alembic import context
 

@@ -26,7 +26,7 @@ from cks.db.models.base import (
     within,
     words,
 )
-from cks.domain.clusters import ClusterStatus
+from cks.domain.clusters.clusters import ClusterStatus
 
 
 class Cluster(TenantOwned, Base):

@@ -32,7 +32,7 @@ from cks.db.models.base import (
     within,
     words,
 )
-from cks.domain.operations import Ending, OperationStatus, StepStatus
+from cks.domain.operations.lifecycle import Ending, OperationStatus, StepStatus
 
 CLAIM_SLOTS = sa.Sequence("claim_slots")
 """Where a shared claim's slot ``[n, n+1)`` comes from; an exclusive one's is ``(,)``."""

@@ -1,0 +1,220 @@
+"""``/v1/roles`` and ``/v1/permissions``: what a role lists, and what there is to list."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from api.http.endpoint import Call, Endpoint, Reply, Subject
+from api.http.etags import check_match, etag_of
+from api.http.fields import TEXT, RoleName
+from api.http.pagination import PageQuery, cut_of, token_of
+from api.http.validation import Query, RequestBody, ResponseBody, id_in, unsaid
+from cks.db.access import roles
+from cks.db.access.decisions import Target
+from cks.db.access.roles import RoleView
+from cks.domain.refusals import NameTaken, PreconditionFailed, RoleInUse
+
+LIST, PERMISSIONS = "/v1/roles", "/v1/permissions"
+ONE = "/v1/roles/{role_id}"
+MOST_LISTED = 200
+
+Said = Annotated[str, StringConstraints(pattern=TEXT, max_length=1000)]
+Listed = Annotated[
+    list[Annotated[str, StringConstraints(max_length=64)]], Field(max_length=MOST_LISTED)
+]
+
+
+class RoleBody(ResponseBody):
+    """A role."""
+
+    id: UUID
+    name: str
+    description: str | None
+    status: Literal["active", "inactive"]
+    """An inactive role gives nothing to who has it."""
+    builtin: bool
+    """A built-in role is read-only."""
+    unprivileged: bool
+    """Whether who may bind roles may give it without holding what it lists."""
+    permissions: list[str]
+    created_at: datetime
+    updated_at: datetime
+    etag: str
+
+
+class RolePage(ResponseBody):
+    results: list[RoleBody]
+    next_page_token: str | None
+
+
+class PermissionBody(ResponseBody):
+    """A permission: a resource and a verb."""
+
+    name: str
+    description: str | None
+    lowest_scope: Literal["tenant", "cluster", "namespace"]
+    """The narrowest place at which it means anything: bound further down it gives nothing."""
+
+
+class PermissionPage(ResponseBody):
+    results: list[PermissionBody]
+    next_page_token: str | None
+
+
+class NewRole(RequestBody):
+    """A role of the tenant's own."""
+
+    name: RoleName
+    """Another role of the tenant may not have it, in whatever case."""
+    description: Said | None = None
+    permissions: Listed
+    """Of `GET /v1/permissions`. You must hold each yourself, in the whole tenant."""
+    unprivileged: bool = False
+    """Whether who may bind roles may give it without holding what it lists; an admin may say so."""
+
+
+class RoleChange(RequestBody):
+    """What is to be changed (JSON merge patch); what is left out stays."""
+
+    name: RoleName = unsaid()
+    """Another role of the tenant may not have it, in whatever case."""
+    description: Said | None = None
+    permissions: Listed = unsaid()
+    """All that it is to list. You must hold each, and each that it listed."""
+    unprivileged: bool = unsaid()
+    """Whether who may bind roles may give it without holding what it lists; an admin may say so."""
+    status: Literal["active", "inactive"] = unsaid()
+    """An inactive role gives nothing to who has it."""
+
+
+def _body(view: RoleView) -> RoleBody:
+    role = view.role
+    return RoleBody.model_validate(
+        {
+            "id": role.id,
+            "name": role.name,
+            "description": role.description,
+            "status": role.status,
+            "builtin": role.builtin,
+            "unprivileged": role.unprivileged,
+            "permissions": list(view.permissions),
+            "created_at": role.created_at,
+            "updated_at": role.updated_at,
+            "etag": etag_of(role),
+        }
+    )
+
+
+async def list_roles(call: Call[None, PageQuery]) -> Reply:
+    page = await roles.list_page(call.session, cut_of(LIST, call.query))
+    after = token_of(LIST, call.query, page.next_after)
+    return Reply(RolePage(results=[_body(view) for view in page.rows], next_page_token=after))
+
+
+async def get_role(call: Call[None, Query]) -> Reply:
+    body = _body(await roles.find(call.session, id_in(call.request, "role_id")))
+    return Reply(body, {"ETag": body.etag})
+
+
+async def create_role(call: Call[NewRole, Query]) -> Reply:
+    asked = call.body
+    values = asked.model_dump(include={"name", "description", "unprivileged"})
+    body = _body(await roles.create(call.session, call.caller, values, asked.permissions))
+    where = {"Location": f"{LIST}/{body.id}", "ETag": body.etag}
+    return Reply(body, where, Subject("role", body.id), detail=_logged(body))
+
+
+async def update_role(call: Call[RoleChange, Query]) -> Reply:
+    before = await roles.find(call.session, id_in(call.request, "role_id"), locked=True)
+    values = call.body.model_dump(exclude_unset=True)
+    listed = values.pop("permissions", None)
+    await roles.judge(call.session, before, values, listed)
+    check_match(call.request, before.role)
+    body = _body(await roles.change(call.session, call.caller, before, values, listed))
+    detail = {**_logged(body), "before": list(before.permissions)}
+    return Reply(body, {"ETag": body.etag}, Subject("role", body.id), detail=detail)
+
+
+async def delete_role(call: Call[None, Query]) -> Reply:
+    before = await roles.find(call.session, id_in(call.request, "role_id"), locked=True)
+    check_match(call.request, before.role)
+    body = _body(before)
+    await roles.delete(call.session, call.caller, before)
+    return Reply(body, subject=Subject("role", body.id), detail=_logged(body))
+
+
+def _logged(body: RoleBody) -> dict[str, object]:
+    """Return what the log keeps of a role."""
+    return body.model_dump(include={"name", "permissions", "unprivileged", "status"})
+
+
+async def list_permissions(call: Call[None, PageQuery]) -> Reply:
+    page = await roles.permissions_page(call.session, cut_of(PERMISSIONS, call.query))
+    results = [PermissionBody.model_validate(one, from_attributes=True) for one in page.rows]
+    after = token_of(PERMISSIONS, call.query, page.next_after)
+    return Reply(PermissionPage(results=results, next_page_token=after))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path=PERMISSIONS,
+        permission="rbac.read",
+        summary="List the permissions that a role can list",
+        answers=PermissionPage,
+        query=PageQuery,
+        act=list_permissions,
+    ),
+    Endpoint(
+        method="GET",
+        path=LIST,
+        permission="rbac.read",
+        summary="List roles",
+        answers=RolePage,
+        query=PageQuery,
+        act=list_roles,
+    ),
+    Endpoint(
+        method="POST",
+        path=LIST,
+        permission="rbac.roles.create",
+        summary="Make a role",
+        answers=RoleBody,
+        status=201,
+        body=NewRole,
+        refuses=(NameTaken,),
+        act=create_role,
+    ),
+    Endpoint(
+        method="GET",
+        path=ONE,
+        permission="rbac.read",
+        target=Target.ROLE,
+        summary="Get a role",
+        answers=RoleBody,
+        act=get_role,
+    ),
+    Endpoint(
+        method="PATCH",
+        path=ONE,
+        permission="rbac.roles.update",
+        target=Target.ROLE,
+        summary="Change a role",
+        answers=RoleBody,
+        body=RoleChange,
+        refuses=(NameTaken, PreconditionFailed),
+        act=update_role,
+    ),
+    Endpoint(
+        method="DELETE",
+        path=ONE,
+        permission="rbac.roles.delete",
+        target=Target.ROLE,
+        summary="Delete a role that nobody has",
+        answers=RoleBody,
+        refuses=(RoleInUse, PreconditionFailed),
+        act=delete_role,
+    ),
+)

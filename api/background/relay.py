@@ -1,0 +1,108 @@
+"""From row to run: the operation's row is the outbox.
+
+A relay lives in every API process.  It is woken by a commit and looks once a second anyway,
+so it does not matter which process took the order, or which died after.  It finds across
+tenants as ``cks_dispatch`` and acts on each as ``cks_app`` of its own.
+"""
+
+import asyncio
+import logging
+import time
+
+from api.background.batches import each
+from cks.db.clusters import clusters
+from cks.db.dispatch import Dispatch, Found
+from cks.db.operations import operations
+from cks.db.session import Database
+from cks.domain.operations.lifecycle import LIVE
+from cks.domain.operations.state import OperationState
+from cks.temporal.engine import Engine, EngineAway, Launch, Workflow
+from workflows.provision_cluster import ProvisionCluster
+
+WORKFLOWS: dict[str, Workflow] = {clusters.CREATE: ProvisionCluster.run}
+POLL_SECONDS = 1.0
+BATCH = 200
+
+log = logging.getLogger("cks.relay")
+
+
+class Relay:
+    """Starts what waits and forwards the wishes to end; both may be repeated."""
+
+    def __init__(self, database: Database, dispatch: Dispatch, engine: Engine) -> None:
+        self._database = database
+        self._dispatch = dispatch
+        self._engine = engine
+        self._wake = asyncio.Event()
+        self._looked = time.monotonic()
+
+    def wake(self) -> None:
+        """Something was committed that may need a run."""
+        self._wake.set()
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long ago it last looked through all that waits."""
+        return time.monotonic() - self._looked
+
+    async def run(self) -> None:
+        """Relay until cancelled; trouble is met again a second later."""
+        while True:
+            self._wake.clear()
+            try:
+                await self.relay()
+            except EngineAway:
+                log.warning("Temporal does not answer; what was accepted waits")
+            except Exception:
+                log.exception("relaying failed")
+            try:
+                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def relay(self) -> None:
+        """Start what waits, then forward the wishes to end.
+
+        Raise ``EngineAway`` at once when Temporal does not answer: the rest would only wait
+        for it too.
+        """
+        types = WORKFLOWS.keys()
+        found = await self._dispatch.find_undelivered(types, BATCH)
+        self._looked = time.monotonic()
+        await each(self._start, found)
+        await each(self._cancel, await self._dispatch.find_cancelled(types, BATCH))
+
+    async def _start(self, found: Found) -> None:
+        """Start the run, with no row locked meanwhile, then note that it was started.
+
+        Dying in between, or two relays at once, start it twice: to no effect.
+        """
+        launch = await self._launch(found)
+        if launch is None:
+            return
+        await self._engine.start(launch, again=False)
+        async with self._database.begin(found.ref.tenant_id) as session:
+            await operations.note_dispatched(session, found.ref.id)
+
+    async def _launch(self, found: Found) -> Launch | None:
+        async with self._database.begin(found.ref.tenant_id) as session:
+            operation = await operations.read(session, found.ref.id)
+            waits = operation.status in LIVE and operation.dispatched_at is None
+            return launch_of(operation) if waits else None
+
+    async def _cancel(self, found: Found) -> None:
+        """Forward it until the run has turned back: a reset forgets a cancel."""
+        await self._engine.cancel(found.workflow_id)
+
+
+def launch_of(operation: OperationState) -> Launch:
+    """Return the run that an operation asks for, as operators will read it."""
+    steps = "\n".join(f"* {step.title}" for step in clusters.order_of(operation).steps)
+    return Launch(
+        workflow=WORKFLOWS[operation.type],
+        order=clusters.order_of(operation),
+        workflow_id=operation.workflow_id,
+        operation_type=operation.type,
+        summary=f"Create cluster {operation.resource_name}",
+        details=f"Operation `{operation.id}` of tenant `{operation.tenant_id}`\n\n{steps}",
+    )

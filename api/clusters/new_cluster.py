@@ -1,0 +1,154 @@
+"""What may be ordered: the bodies that are taken, field by field."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from api.clusters.bodies import Taint
+from api.http.fields import Label, LabelKey, LabelValue, Name, TagKey, Text, Version, Whole
+from api.http.validation import RequestBody, below, demand, only
+from cks.catalogue import Catalogue
+from cks.domain.clusters import versions
+from cks.domain.clusters.clusters import (
+    DEFAULT_POD_CIDR,
+    DEFAULT_SERVICE_CIDR,
+    check_networking,
+    check_pool_size,
+    check_pools,
+)
+from cks.domain.refusals import Fault
+
+MOST_NODES_PER_POOL = 1_000
+MOST_POOLS = 20
+MOST_TAGS = 50
+
+
+def _offered_type(name: str, known: ValidationInfo) -> str:
+    offered = [kind.name for kind in _catalogue(known).instance_types if not kind.withdrawn]
+    if name not in offered:
+        detail = f"{name} is unknown; choose one of {', '.join(offered)}"
+        demand([Fault("", "unknown_instance_type", detail)])
+    return name
+
+
+def _offered_version(version: str | None, known: ValidationInfo) -> str:
+    at: datetime = known.context["at"]  # type: ignore[index]
+    found = versions.resolve(_catalogue(known).minors, version, at)
+    if isinstance(found, Fault):
+        demand([replace(found, pointer="")])
+    return str(found)
+
+
+def _catalogue(known: ValidationInfo) -> Catalogue:
+    catalogue: Catalogue = known.context["catalogue"]  # type: ignore[index]
+    return catalogue
+
+
+class NewNodePool(RequestBody):
+    """Machines that are alike."""
+
+    name: Label
+    """An RFC 1123 label; another pool of the cluster may not have it."""
+    node_count: Annotated[int, Whole(1, MOST_NODES_PER_POOL)]
+    """From `min_nodes` to `max_nodes`; a cluster has at most 5,000 nodes in all."""
+    min_nodes: Annotated[int, Whole(0, MOST_NODES_PER_POOL)]
+    max_nodes: Annotated[int, Whole(1, MOST_NODES_PER_POOL)]
+    instance_type: Annotated[Name, AfterValidator(_offered_type)]
+    """One of `GET /v1/instance-types`."""
+    disk_size: Annotated[int, Whole(10, 16_384)]
+    """In GiB."""
+    labels: Annotated[dict[LabelKey, LabelValue], Field(default_factory=dict, max_length=50)]
+    """Kubernetes labels of the pool's nodes."""
+    taints: Annotated[list[Taint], Field(default_factory=list, max_length=50)]
+    """Each `key` and `effect` once."""
+    autoscaling: Annotated[bool, only(built=False)] = False
+    """Only `false` is available yet."""
+
+    @field_validator("taints")
+    @classmethod
+    def _each_taint_once(cls, taints: list[Taint]) -> list[Taint]:
+        seen = Counter((taint.key, taint.effect) for taint in taints)
+        twice = [f"{key}:{effect}" for (key, effect), count in seen.items() if count > 1]
+        demand([Fault("", "duplicate_taint", f"{one} is there twice") for one in twice])
+        return taints
+
+    @classmethod
+    def rules(cls, text: Mapping[str, object]) -> list[Fault]:
+        """Judge a pool that stands alone; those of a cluster are judged with it."""
+        return _size_faults("", text)
+
+
+class Networking(RequestBody):
+    """Two IPv4 CIDR blocks that do not overlap, from /8 to /24."""
+
+    pod_cidr: Name = DEFAULT_POD_CIDR
+    service_cidr: Name = DEFAULT_SERVICE_CIDR
+
+
+class NewCluster(RequestBody):
+    """A cluster as it is asked for."""
+
+    name: Label
+    """An RFC 1123 label; another cluster of the tenant may not have it."""
+    version: Annotated[Version | None, AfterValidator(_offered_version)] = Field(
+        default=None, validate_default=True
+    )
+    """A minor such as `1.35`, which means its newest patch, or that patch itself; of those in
+    `GET /v1/versions`. Without it: the default there."""
+    networking: Networking = Networking()
+    tags: Annotated[dict[TagKey, Text], Field(default_factory=dict, max_length=MOST_TAGS)]
+    """Your own words about the cluster; lists can be filtered by them."""
+    node_pools: Annotated[list[NewNodePool], Field(min_length=1, max_length=MOST_POOLS)]
+    deletion_protection: Annotated[bool, only(built=False)] = False
+    """Only `false` is available yet."""
+    on_failure: Annotated[Literal["rollback", "hold"], only(built="rollback")] = "rollback"
+    """What becomes of a create that fails: `rollback` undoes what was made. Only `rollback` is
+    available yet."""
+
+    @classmethod
+    def rules(cls, text: Mapping[str, object]) -> list[Fault]:
+        """Judge what fields say together, as far as each is of its type."""
+        return [*_range_faults(text.get("networking", {})), *_pool_faults(text.get("node_pools"))]
+
+
+def _range_faults(asked: object) -> list[Fault]:
+    if not isinstance(asked, dict):
+        return []
+    pods = asked.get("pod_cidr", DEFAULT_POD_CIDR)
+    services = asked.get("service_cidr", DEFAULT_SERVICE_CIDR)
+    if not isinstance(pods, str) or not isinstance(services, str):
+        return []
+    return below("/networking", check_networking(pods, services))
+
+
+def _pool_faults(asked: object) -> list[Fault]:
+    pools = asked if isinstance(asked, list) else []
+    faults = check_pools([(_name(pool), _number(pool, "node_count") or 0) for pool in pools])
+    for place, pool in enumerate(pools):
+        faults += _size_faults(f"/{place}", pool)
+    return below("/node_pools", faults)
+
+
+def _size_faults(at: str, pool: object) -> list[Fault]:
+    count, least, most = (_number(pool, name) for name in ("node_count", "min_nodes", "max_nodes"))
+    if count is None or least is None or most is None:
+        return []
+    return check_pool_size(at, count, least, most)
+
+
+def _name(pool: object) -> str | None:
+    name = pool.get("name") if isinstance(pool, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _number(pool: object, name: str) -> int | None:
+    """Return a field's number; ``None`` for one that the field's own rule refuses."""
+    number = pool.get(name) if isinstance(pool, dict) else None
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return None
+    fits = 0 <= number <= MOST_NODES_PER_POOL and number == int(number)
+    return int(number) if fits else None

@@ -1,0 +1,132 @@
+"""The way into a tenant's data: a token, checked together with the permission it needs.
+
+What somebody does not see is not there for them (404); what they see and may not do is refused
+(403), and the refusal says what is missing.
+
+``Door.open`` is a transaction in which the caller is known and allowed.  A reader that waits
+opens it again for each look, so that a revoked token ends the stream that it began.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from aiohttp import web
+
+from cks import logs
+from cks.db.access import decisions
+from cks.db.access.decisions import AccessQuestion, Identity, Target, Verdict
+from cks.db.operations import views
+from cks.db.operations.views import OperationView
+from cks.db.session import Database, Session
+from cks.domain.access.permissions import Caller, Visibility, opens
+from cks.domain.people import tokens
+from cks.domain.people.tokens import TokenClaim
+from cks.domain.refusals import Forbidden, NotFound, TenantSuspended, Unauthenticated
+
+LONGEST_AGENT = 255
+
+
+def claim_of(request: web.Request) -> TokenClaim:
+    """Return what the request's token claims; garbage costs no query."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthenticated("A bearer token is needed: Authorization: Bearer cks_…")
+    claim = tokens.read(token.strip())
+    if claim is None:
+        raise Unauthenticated("This is not a token of ours; was it copied whole?")
+    return claim
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """An open transaction, who is in it, how much they see, and its instant by the database."""
+
+    session: Session
+    caller: Caller
+    visibility: Visibility
+    at: datetime
+
+
+@dataclass(slots=True)
+class Authorization:
+    """One request's way in; ``caller`` is who came through it last.
+
+    ``changes``: it is refused to a tenant that is suspended.
+    """
+
+    database: Database
+    claim: TokenClaim
+    question: AccessQuestion
+    changes: bool
+    request_id: str
+    address: str
+    agent: str
+    caller: Caller | None = None
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Admission]:
+        """Open a transaction for the token's tenant.
+
+        Raise ``Unauthenticated`` for a token that is not alive, ``NotFound`` for what its user
+        does not see, ``Forbidden`` where they lack the permission, and ``TenantSuspended``.
+        """
+        async with self.database.enter(self.claim, self.question.told) as (session, row):
+            known = decisions.identity_of(row)
+            caller = self._judge(known)
+            yield Admission(session, caller, known.visibility(self.question.permission), known.at)
+
+    async def look(self, operation_id: UUID) -> OperationView:
+        """Read one operation, once to the database and back.
+
+        Raise what ``open`` raises, and ``NotFound``.
+        """
+        needed = str(self.question.permission)
+        found = await views.glimpse(self.database, self.claim, needed, operation_id)
+        self._judge(found.identity)
+        if found.operation is None:
+            raise NotFound(Target.OPERATION.lost)
+        return found.operation
+
+    def _judge(self, known: Identity) -> Caller:
+        """Return who came, if they may pass."""
+        self.caller = Caller(
+            tenant_id=self.claim.tenant_id,
+            user_id=known.user_id,
+            email=known.email,
+            token_id=known.token_id,
+            request_id=self.request_id,
+            address=self.address,
+            agent=self.agent,
+            narrowed=known.narrowed,
+        )
+        logs.bind(tenant_id=self.claim.tenant_id)
+        if known.verdict is Verdict.HIDDEN:
+            raise NotFound(self.question.target.lost)
+        if known.verdict is Verdict.FORBIDDEN:
+            raise self._forbidden(known)
+        if known.suspended and self.changes:
+            raise TenantSuspended("The tenant is suspended: it can be read, not changed.")
+        return self.caller
+
+    def _forbidden(self, known: Identity) -> Forbidden:
+        needed = str(self.question.permission)
+        why = "" if opens(known.narrowed, needed) else " The token is narrowed to others."
+        return Forbidden(f"This needs the permission {needed}.{why}", members={"missing": [needed]})
+
+
+def authorization_of(
+    request: web.Request,
+    database: Database,
+    question: AccessQuestion,
+    *,
+    request_id: str,
+    changes: bool = False,
+) -> Authorization:
+    """Return the door that a request knocks at; raise ``Unauthenticated`` for no token."""
+    agent = request.headers.get("User-Agent", "")[:LONGEST_AGENT]
+    clean = agent.encode("utf-8", "replace").decode().replace("\0", "")
+    claim, address = claim_of(request), request.remote or ""
+    return Authorization(database, claim, question, changes, request_id, address, clean)

@@ -1,0 +1,29 @@
+"""What handlers find around them, and under which key of the application."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from cks.db.announcements import Announcements
+from cks.db.catalogue.cache import CatalogueCache
+from cks.db.session import Database
+from cks.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class AppContext:
+    """All that one API process has: made once, at its start.
+
+    ``wake_relay``: something was committed that may need a run.
+    """
+
+    settings: Settings
+    database: Database
+    offers: CatalogueCache
+    announcements: Announcements
+    wake_relay: Callable[[], None]
+
+
+APP_CONTEXT = web.AppKey("context", AppContext)
+REQUEST_ID = web.RequestKey("request_id", str)

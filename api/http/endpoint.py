@@ -1,0 +1,165 @@
+"""One declaration per route, from which all else follows.
+
+An ``Endpoint`` says what a route takes, gives and refuses, and which permission it needs.
+Reading, authorisation, the errors, OpenAPI and the tests over all routes are derived from it:
+a route that answers what it did not declare is a bug, and answers 500.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from api.http.auth import Authorization
+from api.http.context import AppContext
+from api.http.problems import DatabaseAway, NotJson, TooLarge, WrongContentType
+from api.http.validation import Either, Query, RequestBody, id_in, id_or_name_in
+from cks.db.access.decisions import AccessQuestion, Target
+from cks.db.session import Session
+from cks.domain import refusals
+from cks.domain.access.permissions import Caller, Visibility
+from cks.domain.refusals import Declined, NotFound
+
+Body = TypeVar("Body", bound=BaseModel | None)
+Params = TypeVar("Params", bound=Query)
+
+NAMED = ("cluster_id", "node_pool_id")
+"""Of a path, what may be given by name."""
+NAMES = {
+    Target.CLUSTER: "cluster_id",
+    Target.OPERATION: "operation_id",
+    Target.USER: "user_id",
+    Target.GRANTEE: "user_id",
+    Target.ROLE: "role_id",
+    Target.GRANT: "grant_id",
+}
+"""Which part of the path says where."""
+MUTATING = frozenset(("POST", "PATCH", "PUT", "DELETE"))
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Body, Params]):
+    """A request that was read, and whose caller is known and allowed.
+
+    ``session`` is the one transaction of the request, ``at`` its instant; ``sight``, how much the
+    caller sees by the route's permission.
+    """
+
+    request: web.Request
+    caller: Caller
+    visibility: Visibility
+    session: Session
+    at: datetime
+    body: Body
+    query: Params
+    context: AppContext
+
+
+@dataclass(frozen=True, slots=True)
+class Visit(Generic[Params]):
+    """A request of a reader who waits; every look goes through the ``door`` anew."""
+
+    request: web.Request
+    authorization: Authorization
+    query: Params
+    context: AppContext
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a change was about, for the activity log."""
+
+    type: str
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a handler answers: the model that it declared, and headers.
+
+    A change names its subject, and the operation that carries it out; ``detail`` is what else
+    the log keeps of it.
+    """
+
+    body: BaseModel
+    headers: Mapping[str, str] = field(default_factory=dict)
+    subject: Subject | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)
+    operation_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A route.  ``permission`` is ``resource.verb``; ``summary`` is its line in the reference.
+
+    ``target`` says where the permission must be held.  A route without one says ``why_open``: it is
+    for whoever has a token.  Exactly one of ``act`` (inside one transaction) and ``wait`` (a
+    reader who waits) is set.  ``stream`` is the media type of an answer that is no JSON.  A POST
+    that is ``safe`` changes nothing (RFC 9110): it leaves no line in the log.  Only what is
+    ``always_open`` may be changed by a tenant that is suspended.
+    """
+
+    method: str
+    path: str
+    permission: str | None
+    summary: str
+    answers: type[BaseModel]
+    target: Target = Target.TENANT
+    why_open: str | None = None
+    status: int = 200
+    body: type[RequestBody] | Either | None = None
+    query: type[Query] = Query
+    refuses: tuple[type[Declined], ...] = ()
+    stream: str | None = None
+    safe: bool = False
+    always_open: bool = False
+    act: Callable[..., Awaitable[Reply]] | None = None
+    wait: Callable[..., Awaitable[Reply | web.StreamResponse]] | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the operation's id in OpenAPI: the handler's name."""
+        handler = self.act or self.wait
+        return getattr(handler, "__name__", self.path)
+
+    @property
+    def takes_body(self) -> bool:
+        """Say whether it may be sent a body, and an ``Idempotency-Key``."""
+        return self.method in MUTATING
+
+    @property
+    def mutates(self) -> bool:
+        return self.takes_body and not self.safe
+
+    def asked_by(self, request: web.Request) -> AccessQuestion:
+        """Return what a request needs, and where; an id that is none points nowhere."""
+        if self.target not in NAMES:
+            return AccessQuestion(self.permission, self.target)
+        try:
+            name = NAMES[self.target]
+            wanted = id_or_name_in(request, name) if name in NAMED else id_in(request, name)
+        except NotFound:
+            return AccessQuestion(self.permission, self.target)
+        return AccessQuestion(self.permission, self.target, wanted)
+
+    def all_refusals(self) -> frozenset[type[Declined]]:
+        """Return every refusal it may answer: its own, and those that its shape implies."""
+        implied: set[type[Declined]] = {
+            refusals.Unauthenticated,
+            refusals.Invalid,
+            DatabaseAway,
+        }
+        if self.permission:
+            implied.add(refusals.Forbidden)
+        if "{" in self.path:
+            implied.add(refusals.NotFound)
+        if self.takes_body:
+            implied |= {NotJson, TooLarge, WrongContentType}
+            implied |= {refusals.IdempotencyKeyReused, refusals.NotAvailableYet}
+        if self.mutates and not self.always_open:
+            implied.add(refusals.TenantSuspended)
+        return frozenset(implied | set(self.refuses))

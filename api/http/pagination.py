@@ -1,0 +1,61 @@
+"""Page tokens: where a list goes on, bound to the list and to its filters.
+
+A token is opaque and holds no secret: whoever forges one only chooses where their own list
+begins.  One from another list, or with other filters, is refused.
+"""
+
+import base64
+import hashlib
+import json
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from api.http.fields import Whole
+from api.http.validation import Query
+from cks.db.pages import Cut
+from cks.domain.refusals import Fault, Invalid
+
+PLACE = {"page_size", "page_token"}
+
+
+class PageQuery(Query):
+    """What every list takes."""
+
+    page_size: Annotated[int, Whole(1, 500)] = 50
+    """How many at most."""
+    page_token: Annotated[str | None, Field(max_length=500)] = None
+    """The `next_page_token` of the page before, under the same filters."""
+
+
+def cut_of(route: str, query: PageQuery) -> Cut:
+    """Return which part of a list is wanted; raise ``Invalid`` for a token from elsewhere."""
+    if query.page_token is None:
+        return Cut(query.page_size)
+    try:
+        told = json.loads(base64.urlsafe_b64decode(query.page_token.encode() + b"=="))
+        mark, after = str(told["of"]), UUID(str(told["after"]))
+    except (ValueError, TypeError, KeyError) as error:
+        raise _foreign() from error
+    if mark != _mark(route, query):
+        raise _foreign()
+    return Cut(query.page_size, after)
+
+
+def token_of(route: str, query: PageQuery, after: UUID | None) -> str | None:
+    """Return the token of the next page, or ``None`` where there is none."""
+    if after is None:
+        return None
+    told = json.dumps({"of": _mark(route, query), "after": str(after)})
+    return base64.urlsafe_b64encode(told.encode()).decode().rstrip("=")
+
+
+def _mark(route: str, query: PageQuery) -> str:
+    filters = query.model_dump_json(exclude=PLACE)
+    return hashlib.sha256(f"{route} {filters}".encode()).hexdigest()[:16]
+
+
+def _foreign() -> Invalid:
+    detail = "this token does not belong to this list with these filters"
+    return Invalid([Fault("?page_token", "invalid_page_token", detail)])

@@ -1,0 +1,278 @@
+"""What a request says, read and judged: its body, its query, the ids in its path."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, get_origin
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from api.http.fields import BAD_FORMAT, LABEL, OUT_OF_RANGE
+from api.http.json_body import NO_ZERO, Place, parse, pointer_to
+from api.http.problems import NotJson, TooLarge, WrongContentType
+from api.http.validation_messages import message_for
+from cks.domain.refusals import Fault, Invalid, NotAvailableYet, NotFound
+
+LONGEST_BODY = 1 << 20
+
+
+JSON_TYPES = ("application/json", "application/merge-patch+json")
+
+
+NOT_YET = "not_available_yet"
+
+
+RULE, FAULTS = "rule", "faults"
+
+
+LATER_FIELDS = frozenset(
+    (
+        "maintenance_window",
+        "max_surge",
+        "max_unavailable",
+        "drain_timeout_seconds",
+        "on_drain_timeout",
+    )
+)
+"""Fields of the contract that this version does not have."""
+
+
+CODES = {
+    "missing": "required",
+    "extra_forbidden": "unknown_field",
+    "string_pattern_mismatch": BAD_FORMAT,
+    "string_too_long": "bad_length",
+    "too_long": "bad_length",
+    "too_short": "bad_length",
+    "greater_than_equal": OUT_OF_RANGE,
+    "less_than_equal": OUT_OF_RANGE,
+    "literal_error": "unknown_value",
+    "int_parsing": "wrong_type",
+    "int_parsing_size": OUT_OF_RANGE,
+    "uuid_parsing": BAD_FORMAT,
+    "datetime_parsing": BAD_FORMAT,
+    "datetime_from_date_parsing": BAD_FORMAT,
+    "timezone_aware": BAD_FORMAT,
+    BAD_FORMAT: BAD_FORMAT,
+    OUT_OF_RANGE: OUT_OF_RANGE,
+    NOT_YET: NOT_YET,
+}
+"""Pydantic's error types → our stable codes; ``…_type`` is ``wrong_type``, others ``invalid``."""
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class RequestBody(BaseModel):
+    """A body: unknown fields are refused, and nothing is coerced."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
+
+    @classmethod
+    def rules(cls, text: Mapping[str, object]) -> list[Fault]:  # noqa: ARG003  (most have none)
+        """Name what is wrong between fields, in a body that may have wrong ones too."""
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """A body of one of two kinds, told apart by a field that only the first has."""
+
+    mark: str
+    first: type[RequestBody]
+    second: type[RequestBody]
+
+    def kind_of(self, text: object) -> type[RequestBody]:
+        marked = isinstance(text, dict) and self.mark in text
+        return self.first if marked else self.second
+
+
+class Query(BaseModel):
+    """Query parameters: text by nature, so numbers are read from it; unknown ones refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def unsaid() -> Any:  # noqa: ANN401  (it stands for a value of whatever type)
+    """Let a field of a PATCH be left out; ``exclude_unset`` tells whether it was."""
+    return Field(default_factory=lambda: None)
+
+
+def only(*, built: object) -> AfterValidator:
+    """Refuse every value but the one whose behaviour is built; after the field's own rules."""
+    told = {"built": json.dumps(built).strip('"')}
+
+    def check(value: object) -> object:
+        if value != built:
+            raise PydanticCustomError(NOT_YET, "can only be {built} yet", told)
+        return value
+
+    return AfterValidator(check)
+
+
+def below(place: str, faults: Sequence[Fault]) -> list[Fault]:
+    """Return a rule's faults as those of the field at ``place``."""
+    return [replace(fault, pointer=place + fault.pointer) for fault in faults]
+
+
+def demand(faults: Sequence[Fault]) -> None:
+    """Raise a rule's faults from within a validator; pointers begin at the field judged."""
+    if faults:
+        raise PydanticCustomError(RULE, "breaks a rule", {FAULTS: faults})
+
+
+async def text_of(request: web.Request, *, needed: bool) -> object:
+    """Read the body as JSON; ``None`` where there is none and none is needed."""
+    raw = await _raw(request)
+    return _parse(request, raw) if raw or needed else None
+
+
+def body_of(
+    text: object, model: type[RequestBody] | Either | None, knowledge: Mapping[str, object]
+) -> RequestBody | None:
+    """Judge a body; all wrong fields are named at once.
+
+    ``knowledge`` is what rules need to know that stands in no body (the catalogue).
+    """
+    if model is None:
+        if text not in (None, {}):
+            raise Invalid([Fault("", "unexpected_body", "this call takes no body")])
+        return None
+    if isinstance(model, Either):
+        model = model.kind_of(text)
+    made, faults = _tried(model, text, _pointer, knowledge)
+    if isinstance(text, dict):
+        faults = _beside(faults, model.rules(text))
+    if made is None or faults:
+        raise _invalid(faults)
+    return made
+
+
+def together(*verdicts: Invalid) -> Invalid:
+    """Return one verdict with the faults of all."""
+    return _invalid([fault for verdict in verdicts for fault in verdict.faults])
+
+
+async def _raw(request: web.Request) -> bytes:
+    if (request.content_length or 0) > LONGEST_BODY:
+        raise TooLarge("A body has at most 1 MiB.")
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise TooLarge("A body has at most 1 MiB.") from error
+    except web.RequestPayloadError as error:
+        raise NotJson("The body is not packed as it says.", note=str(error)) from error
+
+
+def _parse(request: web.Request, raw: bytes) -> object:
+    allowed = JSON_TYPES if request.method == "PATCH" else JSON_TYPES[:1]
+    if raw and request.content_type not in allowed:
+        raise WrongContentType(f"The body must be {' or '.join(allowed)}.")
+    return parse(raw)
+
+
+def query_of(request: web.Request, model: type[Model]) -> Model:
+    """Read and judge the query's parameters; only a tuple's may be repeated."""
+    fields = model.model_fields
+    many = {name for name, field in fields.items() if get_origin(field.annotation) is tuple}
+    said = {name: request.query.getall(name) for name in request.query}
+    faults = [f for name in said if name in fields for f in _text_faults(name, said[name], many)]
+    given = {name: texts if name in many else texts[0] for name, texts in said.items()}
+    made, others = _tried(model, given, _parameter)
+    faults = _beside(faults, others)
+    if made is None or faults:
+        raise _invalid(faults)
+    return made
+
+
+def _text_faults(name: str, texts: Sequence[str], many: set[str]) -> Iterator[Fault]:
+    """Name what would be lost on the way to the model, or has no place in a database."""
+    if any("\0" in text for text in texts):
+        yield Fault(f"?{name}", "bad_character", NO_ZERO)
+    elif len(texts) > 1 and name not in many:
+        yield Fault(f"?{name}", "repeated_parameter", "is there more than once")
+
+
+def _pointer(place: Place) -> str:
+    """Return a place's pointer; of a wrong key, the pointer to what stands under it."""
+    return pointer_to(place[:-1] if place[-1:] == ("[key]",) else place)
+
+
+def _parameter(place: Place) -> str:
+    return f"?{place[0]}" if place else "?"
+
+
+def _tried(
+    model: type[Model],
+    given: object,
+    locate: Callable[[Place], str],
+    knowledge: Mapping[str, object] | None = None,
+) -> tuple[Model | None, list[Fault]]:
+    """Return what was made of it, or all that is wrong with it."""
+    try:
+        return model.model_validate(given, context=dict(knowledge or {})), []
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        return None, [fault for one in details for fault in _faults(one, locate, model)]
+
+
+def _beside(faults: Sequence[Fault], others: Sequence[Fault]) -> list[Fault]:
+    """Return faults, and others of fields that have none yet."""
+    named = {fault.pointer for fault in faults}
+    return [*faults, *(other for other in others if other.pointer not in named)]
+
+
+def _invalid(faults: Sequence[Fault]) -> Invalid:
+    kind = NotAvailableYet if any(fault.code == NOT_YET for fault in faults) else Invalid
+    return kind(faults)
+
+
+def _faults(
+    error: ErrorDetails, locate: Callable[[Place], str], model: type[BaseModel]
+) -> list[Fault]:
+    """Return what one of Pydantic's errors says; a rule's may be several."""
+    place, kind = error["loc"], error["type"]
+    if kind == RULE:
+        return below(locate(place), error["ctx"][FAULTS])
+    if kind == "extra_forbidden" and place[-1] in LATER_FIELDS:
+        return [Fault(locate(place), NOT_YET, "is not available yet")]
+    code = CODES.get(kind, "wrong_type" if "_type" in kind else "invalid")
+    return [Fault(locate(place), code, message_for(error, model))]
+
+
+def id_in(request: web.Request, name: str) -> UUID:
+    """Return an id of the path; what is no id names nothing that there is."""
+    try:
+        return UUID(request.match_info[name])
+    except ValueError as error:
+        raise NotFound("There is nothing of that id.") from error
+
+
+def id_or_name_in(request: web.Request, name: str) -> UUID | str:
+    """Return an id of the path, or the name in ``name:prod``."""
+    given = request.match_info[name]
+    prefix, _, text = given.partition(":")
+    if prefix == "name":
+        if not re.fullmatch(LABEL, text):
+            raise NotFound("There is nothing of that name.")
+        return text
+    try:
+        return id_in(request, name)
+    except NotFound as error:
+        hint = f" A name is written as name:{given}." if re.fullmatch(LABEL, given) else ""
+        raise NotFound(f"{error.detail}{hint}") from error
+
+
+def canonical(text: object, query_string: str) -> bytes:
+    """Return the bytes that make two requests the same, whatever their white space."""
+    return json.dumps([text, query_string], sort_keys=True).encode()
+
+
+class ResponseBody(BaseModel):
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)

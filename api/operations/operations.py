@@ -1,0 +1,177 @@
+"""``/v1/operations`` and ``/v1/events``."""
+
+import asyncio
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from aiohttp import web
+
+from api.http.endpoint import Call, Endpoint, Reply, Visit
+from api.http.fields import Instant, Whole
+from api.http.pagination import PageQuery, cut_of, token_of
+from api.http.validation import Query, id_in
+from api.operations.bodies import OperationBody, OperationPage, operation_body
+from api.operations.replies import started
+from api.operations.streams import EVENT_STREAM, follow_all, follow_one
+from cks.db.access.decisions import Target
+from cks.db.operations import operations, settling, views
+from cks.db.operations.operations import OperationFilter
+from cks.domain.refusals import NotFound, TooLate
+
+LIST = "/v1/operations"
+ONE = "/v1/operations/{operation_id}"
+
+
+Type = Literal[
+    "cluster.create",
+    "cluster.upgrade",
+    "cluster.delete",
+    "node.replace",
+    "node_pool.create",
+    "node_pool.scale",
+    "node_pool.update",
+    "node_pool.upgrade",
+    "node_pool.delete",
+    "namespace.create",
+    "namespace.update",
+    "namespace.delete",
+    "billing.close",
+]
+ResourceType = Literal["cluster", "node_pool", "node", "namespace", "billing_period"]
+
+
+class OperationQuery(PageQuery):
+    status: tuple[Literal["pending", "running", "completed", "failed", "cancelled"], ...] = ()
+    """May be repeated: one of them must fit."""
+    type: Type | None = None
+    """What kind of change."""
+    resource_type: ResourceType | None = None
+    """What kind of thing was changed."""
+    resource_id: UUID | None = None
+    """What was changed."""
+    cluster_id: UUID | None = None
+    """The cluster that was changed, or in which something was."""
+    created_by: UUID | None = None
+    """The user who asked for it."""
+    created_after: Instant | None = None
+    """An RFC 3339 time with its zone, such as `2026-01-31T09:30:00Z`; it is not included."""
+    created_before: Instant | None = None
+    """An RFC 3339 time with its zone, such as `2026-01-31T09:30:00Z`; it is not included."""
+
+
+async def list_operations(call: Call[None, OperationQuery]) -> Reply:
+    query = call.query
+    names = OperationFilter.__dataclass_fields__
+    wanted = OperationFilter(**{name: getattr(query, name) for name in names})
+    page = await operations.list_page(call.session, call.visibility, wanted, cut_of(LIST, query))
+    found = await views.views_of(call.session, page.rows)
+    results = [operation_body(view, call.context.settings.pace) for view in found]
+    after = token_of(LIST, query, page.next_after)
+    return Reply(OperationPage(results=results, next_page_token=after))
+
+
+class WaitQuery(Query):
+    wait: Annotated[int, Whole(0, 60)] = 0
+    """For how many seconds to wait for the operation's end, at most; 0 answers at once."""
+
+
+async def get_operation(visit: Visit[WaitQuery]) -> Reply:
+    """Answer from the rows alone; with ``wait``, when it is done or the time is up."""
+    pace = visit.context.settings.pace
+    operation_id = await _id_in(visit)
+    body = operation_body(await visit.authorization.look(operation_id), pace)
+    if body.done or not visit.query.wait:
+        return Reply(body)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + visit.query.wait
+    with visit.context.announcements.about(operation_id) as news:
+        while True:
+            news.clear()
+            body = operation_body(await visit.authorization.look(operation_id), pace)
+            left = until - loop.time()
+            if body.done or left <= 0:
+                return Reply(body)
+            try:
+                await asyncio.wait_for(news.wait(), min(left, 5))
+            except TimeoutError:
+                continue
+
+
+async def _id_in(visit: Visit[Any]) -> UUID:
+    """Return the path's id; what is none is told to those alone who may ask."""
+    try:
+        return id_in(visit.request, "operation_id")
+    except NotFound:
+        async with visit.authorization.open():
+            raise
+
+
+async def follow_operation(visit: Visit[Query]) -> web.StreamResponse:
+    return await follow_one(visit, id_in(visit.request, "operation_id"))
+
+
+async def follow_events(visit: Visit[Query]) -> web.StreamResponse:
+    return await follow_all(visit)
+
+
+async def cancel_operation(call: Call[None, Query]) -> Reply:
+    """Write the wish down; the relay forwards it.  Repeating it is harmless."""
+    operation_id = id_in(call.request, "operation_id")
+    operation = await settling.request_cancel(call.session, operation_id)
+    return started(call, await views.view_of(call.session, operation))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path=LIST,
+        permission="operations.read",
+        target=Target.OWN,
+        summary="List operations, newest first",
+        answers=OperationPage,
+        query=OperationQuery,
+        act=list_operations,
+    ),
+    Endpoint(
+        method="GET",
+        path=ONE,
+        permission="operations.read",
+        target=Target.OPERATION,
+        summary="Get an operation, or wait for its end",
+        answers=OperationBody,
+        query=WaitQuery,
+        wait=get_operation,
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{ONE}/events",
+        permission="operations.read",
+        target=Target.OPERATION,
+        summary="Follow an operation to its end (server-sent events)",
+        answers=OperationBody,
+        stream=EVENT_STREAM,
+        wait=follow_operation,
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{ONE}:cancel",
+        permission="operations.cancel",
+        target=Target.OPERATION,
+        summary="Cancel an operation and undo what it did",
+        answers=OperationBody,
+        status=202,
+        refuses=(TooLate,),
+        always_open=True,
+        act=cancel_operation,
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/events",
+        permission="operations.read",
+        target=Target.OWN,
+        summary="Follow all operations (server-sent events)",
+        answers=OperationBody,
+        stream=EVENT_STREAM,
+        wait=follow_events,
+    ),
+)

@@ -1,0 +1,191 @@
+"""Server-sent events: what operations told, in order, with nothing lost.
+
+Events are rows with a place in an order; a stream is a reader's position in it, and the
+``Last-Event-ID`` that a client sends back is that position.  An announcement only says that it
+is worth looking.  Every look is a transaction through the door, so that a stream ends when
+its token does.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from aiohttp import web
+
+from api.http.context import REQUEST_ID
+from api.http.endpoint import Visit
+from api.http.validation import Query
+from api.operations.bodies import OperationBody, operation_body
+from cks.db.operations import events, operations
+from cks.db.operations.events import Position
+from cks.db.operations.views import view_at
+from cks.domain.refusals import Declined, Fault, Invalid
+
+EVENT_STREAM = "text/event-stream"
+QUIET_SECONDS = 15.0
+HELD_BACK_SECONDS, LONGEST_HELD_BACK_SECONDS = 0.5, 5.0
+"""An event may stay out of sight for as long as an older transaction of the server, whosever it
+is; nobody announces its end.  The longer that takes, the seldomer we look."""
+ONE_ID = re.compile(r"[0-9]{1,9}")
+ALL_ID = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
+
+log = logging.getLogger("cks.api")
+
+Event = tuple[str, OperationBody]
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """The events since the last look; whether none will follow; whether some are held back."""
+
+    told: Sequence[Event]
+    over: bool = False
+    held_back: bool = False
+
+
+Look = Callable[[], Awaitable[Glance]]
+
+
+async def follow_one(visit: Visit[Query], operation_id: UUID) -> web.StreamResponse:
+    """Tell one operation's events, from its first or the ``Last-Event-ID``, to its last."""
+    seen = 0
+    if resumed := _last_id(visit.request, ONE_ID):
+        seen = int(resumed[0])
+
+    async def look() -> Glance:
+        nonlocal seen
+        async with visit.authorization.open() as inside:
+            session = inside.session
+            operation = await operations.read(session, operation_id)
+            emails = await operations.emails_of(session, {operation.created_by})
+            told = await events.events_of(session, operation_id, seen)
+        pace = visit.context.settings.pace
+        bodies = [
+            (str(seq), operation_body(view_at(operation, snapshot, emails), pace))
+            for seq, snapshot in told
+        ]
+        seen = told[-1][0] if told else seen
+        over = bodies[-1][1].done if bodies else operation.completed_at is not None
+        return Glance(bodies, over)
+
+    return await _stream(visit, operation_id, look)
+
+
+async def follow_all(visit: Visit[Query]) -> web.StreamResponse:
+    """Tell all operations' events, from now or the ``Last-Event-ID``, without end.
+
+    An id from beyond what is told now is of a database that was set back: it means now.
+    """
+    async with visit.authorization.open() as inside:
+        seen = await events.horizon(inside.session)
+        tenant = inside.caller.tenant_id
+    if resumed := _last_id(visit.request, ALL_ID):
+        seen = min(seen, Position(int(resumed[1]), int(resumed[2])))
+
+    async def look() -> Glance:
+        nonlocal seen
+        async with visit.authorization.open() as inside:
+            session = inside.session
+            held_back = await events.any_held_back(session)
+            ahead = await events.horizon(session)
+            told = await events.events_of_all(session, inside.visibility, seen)
+            found = await operations.read_many(session, {one.operation_id for one in told})
+            creators = {one.created_by for one in found.values()}
+            emails = await operations.emails_of(session, creators)
+        pace = visit.context.settings.pace
+        seen = told[-1].position if told else seen
+        if len(told) < events.MOST:  # what lies before is not for this reader
+            seen = max(seen, ahead)
+        bodies = [
+            (
+                f"{one.position.xid}-{one.position.id}",
+                operation_body(view_at(found[one.operation_id], one.snapshot, emails), pace),
+            )
+            for one in told
+        ]
+        return Glance(bodies, held_back=held_back)
+
+    return await _stream(visit, tenant, look)
+
+
+def _last_id(request: web.Request, form: re.Pattern[str]) -> re.Match[str] | None:
+    """Return the position that a client resumes from; raise ``Invalid`` for another's."""
+    given = request.headers.get("Last-Event-ID")
+    if not given:
+        return None
+    found = form.fullmatch(given)
+    if found is None:
+        raise Invalid([Fault("Last-Event-ID", "bad_format", "not an id of this stream")])
+    return found
+
+
+async def _stream(visit: Visit[Query], key: UUID, look: Look) -> web.StreamResponse:
+    """Look, tell, wait for news, to the end or until the reader has gone.
+
+    The first look comes before the answer begins, so that what is refused is a problem.
+    Later trouble ends the stream; its reader comes back with the last id that they saw.
+    """
+    with visit.context.announcements.about(key) as news:
+        seen = await look()
+        told = Telling(await _begun(visit))
+        try:
+            await told.tell(seen.told)
+            while not seen.over:
+                if len(seen.told) < events.MOST:
+                    await told.pause(news, held_back=seen.held_back)
+                news.clear()
+                seen = await look()
+                await told.tell(seen.told)
+        except (ConnectionError, Declined):
+            log.info("%s: the stream's reader has gone, or may no more", key)
+        except Exception as error:  # noqa: BLE001  (an answer has begun: it can only end)
+            log.warning("%s: the stream ends: %s", key, error)
+    return told.response
+
+
+async def _begun(visit: Visit[Query]) -> web.StreamResponse:
+    headers = {
+        "Content-Type": EVENT_STREAM,
+        "Cache-Control": "no-store",
+        "X-Accel-Buffering": "no",
+        "X-Request-Id": visit.request[REQUEST_ID],
+    }
+    response = web.StreamResponse(headers=headers)
+    await response.prepare(visit.request)
+    return response
+
+
+@dataclass(slots=True)
+class Telling:
+    """An answer under way: when it last said anything; how long to wait for what is held back."""
+
+    response: web.StreamResponse
+    written: float = field(default_factory=time.monotonic)
+    patience: float = HELD_BACK_SECONDS
+
+    async def tell(self, told: Sequence[Event]) -> None:
+        for place, body in told:
+            data = body.model_dump_json()
+            await self._write(f"id: {place}\nevent: operation\ndata: {data}\n\n")
+        if told:
+            self.patience = HELD_BACK_SECONDS
+
+    async def pause(self, news: asyncio.Event, *, held_back: bool) -> None:
+        """Wait until it is worth looking; a comment keeps a silent connection open."""
+        quiet = self.written + QUIET_SECONDS - time.monotonic()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(news.wait(), min(quiet, self.patience) if held_back else quiet)
+            return
+        if held_back:
+            self.patience = min(2 * self.patience, LONGEST_HELD_BACK_SECONDS)
+        if time.monotonic() >= self.written + QUIET_SECONDS:
+            await self._write(": still here\n\n")
+
+    async def _write(self, text: str) -> None:
+        await self.response.write(text.encode())
+        self.written = time.monotonic()

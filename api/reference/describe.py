@@ -1,0 +1,18 @@
+"""``python -m api.reference.describe``: prints the description of the API, without a server."""
+
+import json
+from importlib.metadata import version
+
+from api.reference import examples, openapi
+from api.routes import ENDPOINTS
+from cks import settings
+
+
+def main() -> None:
+    url = settings.Settings().api_url
+    told = openapi.document(ENDPOINTS, url, version("cks-control-plane"), examples.load())
+    print(json.dumps(told, indent=2))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

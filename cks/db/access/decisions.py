@@ -1,0 +1,170 @@
+"""Who calls, and whether they may: found out under the row security of the token's tenant.
+
+The decision is the database's (``0015_scopes.sql``): "may", "which" and "why" are questions to
+the same views.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cks.db.models.clusters import Cluster
+from cks.db.models.operations import Operation
+from cks.db.session import driver
+from cks.domain.access.permissions import (
+    PERMISSION_OF,
+    WHOLE_TENANT,
+    Caller,
+    Place,
+    Scope,
+    Visibility,
+    opens,
+)
+from cks.domain.operations.state import OperationState
+from cks.domain.refusals import LastAdmin, Unauthenticated
+
+CHECK_ADMINS = "SET CONSTRAINTS keep_an_admin IMMEDIATE"
+STILL_MAY = "SELECT $1::uuid IS NULL OR EXISTS (SELECT FROM can($1, $2::text, $3::uuid)) AS may"
+"""Whether who asked for an operation may ask for it still, before it has its first effect.
+
+The parameters are those of ``who_asked``: it goes with what that effect writes, in one trip.
+"""
+MAY = "SELECT EXISTS (SELECT FROM can($1, $2, $3, $4))"
+
+
+class Target(StrEnum):
+    """Where a permission is needed, as ``decide`` of ``0015_scopes.sql`` takes it.
+
+    ``ANYWHERE`` is for lists that show what each grant reaches, ``OWN`` for those that show in any
+    case what the caller asked for; ``GRANTEE``, for what the body names the place of.
+    """
+
+    TENANT = "tenant"
+    ANYWHERE = "anywhere"
+    OWN = "own"
+    CLUSTER = "cluster"
+    OPERATION = "operation"
+    USER = "user"
+    GRANTEE = "grantee"
+    ROLE = "role"
+    GRANT = "grant"
+
+    @property
+    def lost(self) -> str:
+        """Say that such a thing is not there, or not for whoever asks: the two sound the same."""
+        kind = "user" if self is Target.GRANTEE else self.value
+        return f"There is no such {kind}."
+
+
+@dataclass(frozen=True, slots=True)
+class AccessQuestion:
+    """What a request needs, and where: ``wanted`` is an id, or the name of a cluster."""
+
+    permission: str | None
+    target: Target = Target.TENANT
+    wanted: UUID | str | None = None
+
+    @property
+    def told(self) -> tuple[str | None, str, UUID | None, str | None]:
+        """Return it as ``admit`` takes it."""
+        wanted = self.wanted
+        found = wanted if isinstance(wanted, UUID) else None
+        return self.permission, self.target, found, wanted if isinstance(wanted, str) else None
+
+
+class Verdict(StrEnum):
+    """``FORBIDDEN``: they see it, and may not.  ``HIDDEN``: to them there is no such thing."""
+
+    ALLOWED = "allowed"
+    FORBIDDEN = "forbidden"
+    HIDDEN = "hidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The user of a living token, and what was decided about what they asked.
+
+    ``at`` is the transaction's instant; ``suspended``, whether the tenant is; ``everywhere``,
+    whether they may in all of it; ``narrowed``, to which permissions the token is, if not to all.
+    """
+
+    token_id: UUID
+    user_id: UUID
+    email: str
+    at: datetime
+    verdict: Verdict
+    suspended: bool
+    everywhere: bool
+    narrowed: Sequence[str] | None
+
+    def visibility(self, permission: str | None) -> Visibility:
+        """Return how much they see by the permission that they were asked for."""
+        seen = permission if opens(self.narrowed, str(permission)) else None
+        return Visibility(self.user_id, self.token_id, seen, self.everywhere)
+
+
+def identity_of(row: asyncpg.Record | sa.Row[Any] | None) -> Identity:
+    """Return whose token it is; raise ``Unauthenticated`` where it opens nothing.
+
+    It may be unknown, or have ended; so has that of a user who is not active, and that of a
+    closed tenant.
+    """
+    if row is None:
+        raise Unauthenticated("The token is unknown, revoked or expired, or its user is.")
+    token_id, user_id, email, at, verdict, *rest = tuple(row)[:8]
+    return Identity(token_id, user_id, email, at, Verdict(verdict), *rest)
+
+
+async def may(
+    session: AsyncSession, caller: Caller, permission: str, place: Place = WHOLE_TENANT
+) -> bool:
+    """Say whether a caller may do something at a place, with the token that they have."""
+    told = (caller.user_id, permission, place.cluster_id, place.namespace_id)
+    through = opens(caller.narrowed, permission)
+    return through and bool(await driver(session).fetchval(MAY, *told))
+
+
+@asynccontextmanager
+async def an_admin_stays(session: AsyncSession) -> AsyncIterator[None]:
+    """Have the database say now, not at the commit, whether an admin is left.
+
+    Raise ``LastAdmin`` if not.  What the block does is sent to the database within it.
+    """
+    try:
+        yield
+        await driver(session).execute(CHECK_ADMINS)
+    except asyncpg.CheckViolationError as error:
+        if error.constraint_name != "last_admin":
+            raise
+        raise LastAdmin("The tenant would be left without an admin.") from error
+
+
+def who_asked(operation: OperationState) -> tuple[UUID | None, str, UUID | None]:
+    """Return what ``STILL_MAY`` asks of an operation; nobody asked for one without an actor."""
+    permission, scope = PERMISSION_OF[operation.type]
+    cluster_id = None if scope is Scope.TENANT else operation.cluster_id
+    return operation.actor_id, permission, cluster_id
+
+
+def cluster_seen(visibility: Visibility) -> sa.ColumnElement[bool]:
+    """Say of a cluster whether somebody sees it."""
+    if visibility.everything:
+        return sa.true()
+    seen = sa.func.seen_clusters(visibility.user_id, visibility.permission)
+    return Cluster.id.in_(sa.select(seen.column_valued()))
+
+
+def operation_seen(visibility: Visibility) -> sa.ColumnElement[bool]:
+    """Say of an operation whether somebody sees it: by a right, or because they asked for it."""
+    if visibility.everything:
+        return sa.true()
+    seen = sa.func.seen_operations(visibility.user_id, visibility.token_id, visibility.permission)
+    return Operation.id.in_(sa.select(seen.column_valued()))

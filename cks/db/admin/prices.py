@@ -1,0 +1,194 @@
+"""How an operator sets dated prices.
+
+A price is never changed, only ended, and never in the past: what was billed stays explained.
+The next price of a SKU begins where the one before ends.  A tenant's own counts before the
+platform's for as long as it is valid.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+from uuid_utils.compat import uuid7
+
+from cks.db.activity_log import log_by_hand
+from cks.db.admin.connection import NotDone, as_owner
+from cks.db.admin.tenants import find_tenant
+from cks.db.models.catalogue import InstanceType, ListedPrice
+from cks.db.models.tenants import PLATFORM
+from cks.domain.billing.prices import NODE, Sku, sku_of
+from cks.domain.instants import rfc3339, rfc3339_or_none
+
+PRICING = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('cks prices', 0))")
+"""Held from the look at a price until its successor is there."""
+SOON = sa.text("SELECT date_trunc('second', now()) + interval '1 second'")
+
+
+@dataclass(frozen=True, slots=True)
+class PriceLine:
+    """A price as an operator reads it; ``tenant_id`` is ``None`` for everybody's."""
+
+    tenant_id: UUID | None
+    sku: str
+    unit: str
+    unit_price: Decimal
+    currency: str
+    valid_from: str
+    valid_to: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PriceWish:
+    """Prices by SKU, in the unit in which each is listed; whose, and from when on.
+
+    ``valid_from``: the next second, where it is ``None``.
+    """
+
+    prices: Mapping[str, Decimal]
+    currency: str
+    tenant_id: UUID = PLATFORM
+    valid_from: datetime | None = None
+
+
+async def set_prices(connection: AsyncConnection, wish: PriceWish) -> list[PriceLine]:
+    """End the prices in force and begin others; return those that are new.
+
+    One that is as wanted already stays.  Raise ``NotDone`` for an instant in the past, for a
+    SKU that there is not, and where a later price is waiting.
+    """
+    await connection.execute(PRICING)
+    begins = await _not_past(connection, wish.valid_from)
+    new = []
+    for name, price in wish.prices.items():
+        sku = await _known(connection, name)
+        if await _end_open(connection, wish, name, begins, unless=price):
+            row = _row(sku, price, wish, begins)
+            await connection.execute(sa.insert(ListedPrice).values(**row))
+            new.append(_line(row))
+    return new
+
+
+async def end_price(connection: AsyncConnection, wish: PriceWish, name: str) -> None:
+    """End a price without a successor; raise ``NotDone`` where none is in force."""
+    await connection.execute(PRICING)
+    ends = await _not_past(connection, wish.valid_from)
+    if await _open(connection, wish, name) is None:
+        raise NotDone(f"{name} has no price in {wish.currency} that could end.")
+    await _end_open(connection, wish, name, ends, unless=None)
+
+
+async def add(url: str, tenant: str | None, wish: PriceWish) -> list[PriceLine]:
+    """Begin prices for a tenant, or for all; return those that are new."""
+    async with as_owner(url) as connection:
+        wish = await _of(connection, tenant, wish)
+        new = await set_prices(connection, wish)
+        told = {"skus": [line.sku for line in new], "currency": wish.currency}
+        subject = ("tenant", wish.tenant_id)
+        await log_by_hand(connection, wish.tenant_id, "prices.add", subject, told)
+    return new
+
+
+async def end(url: str, tenant: str | None, name: str, wish: PriceWish) -> None:
+    """End a price of a tenant, or of all, without a successor."""
+    async with as_owner(url) as connection:
+        wish = await _of(connection, tenant, wish)
+        await end_price(connection, wish, name)
+        told = {"skus": [name], "currency": wish.currency}
+        subject = ("tenant", wish.tenant_id)
+        await log_by_hand(connection, wish.tenant_id, "prices.end", subject, told)
+
+
+async def listing(url: str) -> list[PriceLine]:
+    """Return every price there was, is and will be."""
+    one = ListedPrice
+    query = sa.select(one.__table__).order_by(one.sku, one.currency, one.tenant_id, one.valid_from)
+    async with as_owner(url) as connection:
+        return [_line(row._asdict()) for row in await connection.execute(query)]
+
+
+async def _of(connection: AsyncConnection, tenant: str | None, wish: PriceWish) -> PriceWish:
+    return replace(wish, tenant_id=await find_tenant(connection, tenant)) if tenant else wish
+
+
+async def _not_past(connection: AsyncConnection, at: datetime | None) -> datetime:
+    soon: datetime = (await connection.execute(SOON)).scalar_one()
+    if at and at < soon:
+        raise NotDone(f"A price begins and ends in the future: {rfc3339(soon)} or later.")
+    return at or soon
+
+
+async def _end_open(
+    connection: AsyncConnection,
+    wish: PriceWish,
+    name: str,
+    at: datetime,
+    *,
+    unless: Decimal | None,
+) -> bool:
+    """End the price without an end; return whether another may begin, which is not ``unless``."""
+    found = await _open(connection, wish, name)
+    if found is None:
+        return True
+    if found.unit_price == unless:
+        return False
+    if found.valid_from >= at:
+        raise NotDone(f"{name} has a price from {rfc3339(found.valid_from)} on already.")
+    ended = sa.update(ListedPrice).where(ListedPrice.id == found.id)
+    await connection.execute(ended.values(valid_to=at))
+    return True
+
+
+async def _open(
+    connection: AsyncConnection, wish: PriceWish, name: str
+) -> sa.Row[UUID, Decimal, datetime] | None:
+    one = ListedPrice
+    query = sa.select(one.id, one.unit_price, one.valid_from).where(
+        one.tenant_id == wish.tenant_id,
+        one.sku == name,
+        one.currency == wish.currency,
+        one.valid_to.is_(None),
+    )
+    return (await connection.execute(query)).first()
+
+
+def _row(sku: Sku, price: Decimal, wish: PriceWish, begins: datetime) -> dict[str, object]:
+    return {
+        "id": uuid7(),
+        "tenant_id": wish.tenant_id,
+        "sku": sku.name,
+        "resource_type": sku.resource_type,
+        "unit": sku.unit,
+        "unit_price": price,
+        "currency": wish.currency,
+        "valid_from": begins,
+        "valid_to": None,
+    }
+
+
+def _line(row: Mapping[str, Any]) -> PriceLine:
+    tenant_id = row["tenant_id"]
+    return PriceLine(
+        tenant_id=None if tenant_id == PLATFORM else tenant_id,
+        sku=row["sku"],
+        unit=row["unit"],
+        unit_price=row["unit_price"],
+        currency=row["currency"],
+        valid_from=rfc3339(row["valid_from"]),
+        valid_to=rfc3339_or_none(row["valid_to"]),
+    )
+
+
+async def _known(connection: AsyncConnection, name: str) -> Sku:
+    """Return the SKU of that name; raise ``NotDone`` for one of no instance type of ours."""
+    sku = sku_of(name)
+    if sku and name.startswith(NODE):
+        known = sa.select(InstanceType.name).where(InstanceType.name == name.removeprefix(NODE))
+        sku = sku if await connection.scalar(known) else None
+    if sku is None:
+        raise NotDone(f"There is no SKU {name}: it is control_plane, disk, or node. and a type.")
+    return sku

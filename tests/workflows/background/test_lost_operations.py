@@ -1,0 +1,97 @@
+"""Runs that no row knows are named to their tenants, on the real servers."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+from temporalio.client import Client, WorkflowFailureError
+
+from api.background.lost_operations import LostOperations
+from api.background.metrics import Repair
+from api.background.relay import launch_of
+from cks.db.dispatch import Dispatch
+from cks.db.models.activity import ActivityLog
+from cks.domain.operations.lifecycle import OperationRef
+from cks.temporal.engine import Temporal, Trace, connect
+from tests.support.site import SECONDS, Site
+
+AGO = timedelta(minutes=5)
+LINES = sa.select(ActivityLog).where(ActivityLog.action == Repair.ROW_LOST)
+
+
+async def lines(ours: Site) -> list[ActivityLog]:
+    async with ours.database.begin(ours.caller.tenant_id) as session:
+        return list(await session.scalars(LINES))
+
+
+async def start_without_row(ours: Site, temporal: Client, tenant_id: UUID) -> Trace:
+    """Start a run for an operation that no row knows, and return it when it can be listed."""
+    known = launch_of(await ours.order())
+    ref, cluster_id = OperationRef(tenant_id, uuid4()), uuid4()
+    order = replace(known.order, operation=ref, cluster_id=cluster_id)
+    engine = Temporal(temporal, uuid4().hex)
+    launch = replace(known, order=order, workflow_id=f"cluster.create/{ref.id}")
+    await engine.start(launch, again=False)
+    async with asyncio.timeout(SECONDS):
+        while True:
+            async for page in engine.pages_since(AGO, 100):
+                for trace in page:
+                    if trace.operation_id == str(ref.id):
+                        return trace
+            await asyncio.sleep(0.1)
+
+
+async def test_a_run_without_a_row_is_told_to_its_tenant_once(
+    ours: Site, temporal: Client, dispatch: Dispatch
+) -> None:
+    trace = await start_without_row(ours, temporal, ours.caller.tenant_id)
+    lost = LostOperations(ours.database, dispatch, ours.engine)
+    await lost.name(AGO)
+    await lost.run()
+    (line,) = await lines(ours)
+    assert str(line.resource_id) == trace.cluster_id
+    assert (line.detail or {})["operation_id"] == trace.operation_id
+    assert (line.actor_type, line.resource_type) == ("system", "cluster")
+
+
+async def test_what_has_a_row_is_not_told(ours: Site, dispatch: Dispatch) -> None:
+    operation = await ours.order()
+    await ours.ended(operation)
+    await LostOperations(ours.database, dispatch, ours.engine).name(AGO)
+    assert await lines(ours) == []
+
+
+async def test_a_tenant_that_was_lost_too_holds_up_no_other(
+    ours: Site, temporal: Client, dispatch: Dispatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await start_without_row(ours, temporal, uuid4())
+    await start_without_row(ours, temporal, ours.caller.tenant_id)
+    await LostOperations(ours.database, dispatch, ours.engine).name(AGO)
+    assert len(await lines(ours)) == 1
+    assert caplog.messages.count(Repair.ROW_LOST) >= 2
+
+
+async def test_it_waits_for_a_server_that_is_away(
+    ours: Site, dispatch: Dispatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    nobody = Temporal(await connect({"target_host": "127.0.0.1:1"}), "cks")
+    looking = asyncio.create_task(LostOperations(ours.database, dispatch, nobody).run())
+    async with asyncio.timeout(SECONDS):
+        while not any("cannot be looked for yet" in said for said in caplog.messages):
+            await asyncio.sleep(0.05)
+    looking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await looking
+
+
+async def test_a_run_that_no_row_knows_fails_so_that_it_is_seen(ours: Site) -> None:
+    known = launch_of(await ours.order())
+    ref = OperationRef(ours.caller.tenant_id, uuid4())
+    workflow_id = f"cluster.create/{ref.id}"
+    order = replace(known.order, operation=ref, cluster_id=uuid4())
+    await ours.engine.start(replace(known, order=order, workflow_id=workflow_id), again=False)
+    with pytest.raises(WorkflowFailureError):
+        await ours.temporal.get_workflow_handle(workflow_id).result()
