@@ -112,7 +112,7 @@ async def test_what_commits_late_is_told_once_and_in_its_place(
 async def test_an_old_transaction_keeps_no_comment_back(
     client: Client, stories: Stories, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.streams.QUIET_SECONDS", 0.4)
+    monkeypatch.setattr("api.operations.streams.QUIET_SECONDS", 0.4)
     slow = await client.order()
     async with client.stream(PATH) as stream, stories.of(slow).open() as (session, row):
         await stories.of(slow).tell(session, row, 0.3)
