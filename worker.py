@@ -9,7 +9,9 @@ import contextlib
 import logging
 import os
 import signal
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.client import (
@@ -37,10 +39,11 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.expiring import Expiring
 from activities.logged import Logged
+from activities.node_pools import NodePools
 from activities.operations import Operations
 from activities.ownership import Ownership
 from activities.provisioning import Provisioning
-from activities.steps import Pace, Steps
+from activities.steps import Steps, StepTiming
 from activities.sweeping import Sweeping
 from cks import logs, settings
 from cks.db.connections import WrongRole, check_role, is_away
@@ -57,8 +60,11 @@ from cks.temporal.engine import OPERATION_TYPE, EngineAway, Temporal, ensure_sch
 from workflows.expire_records import ExpireRecords
 from workflows.provision_cluster import ProvisionCluster
 from workflows.sweep_orphans import SweepOrphans
+from workflows.update_node_pool import UpdateNodePool
 
-WORKFLOWS = (ProvisionCluster, SweepOrphans, ExpireRecords)
+WORKFLOWS = (ProvisionCluster, UpdateNodePool, SweepOrphans, ExpireRecords)
+DECLARED = "__temporal_activity_definition"
+"""How the SDK marks what ``activity.defn`` declares."""
 RETENTION = "retention"
 EVERY_HOUR = ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(hours=1))])
 SCHEDULES_SECONDS = 60.0
@@ -97,30 +103,20 @@ def build_worker(
 ) -> Worker:
     """Wire a worker; the caller runs it and closes what it lent."""
     ownership = Ownership(database, Temporal(client, given.task_queue))
-    operations = Operations(ownership)
-    pace = Pace(given.poll_seconds, given.step_budget_seconds)
-    steps = Steps(ownership, provider, pace)
-    provisioning = Provisioning(steps, provider)
-    sweeping = Sweeping(database, steps)
-    expiring = Expiring(database, dispatch, given.retention)
+    timing = StepTiming(given.poll_seconds, given.step_budget_seconds)
+    steps = Steps(ownership, provider, timing)
+    owners = (
+        Operations(ownership),
+        Provisioning(steps, provider),
+        NodePools(steps, provider),
+        Sweeping(database, steps),
+        Expiring(database, dispatch, given.retention),
+    )
     return Worker(
         client,
         task_queue=given.task_queue,
         workflows=WORKFLOWS,
-        activities=[
-            operations.turn_back,
-            operations.settle_operation,
-            provisioning.create_network,
-            provisioning.delete_network,
-            provisioning.create_control_plane,
-            provisioning.delete_control_plane,
-            provisioning.create_node_pool,
-            provisioning.delete_node_pool,
-            provisioning.install_add_ons,
-            provisioning.verify_cluster,
-            sweeping.sweep_orphan,
-            expiring.expire_page,
-        ],
+        activities=[act for owner in owners for act in activities_of(owner)],
         workflow_runner=STRICT_SANDBOX,
         interceptors=[Logged()],
         deployment_config=_deployment(given.build_id),
@@ -133,6 +129,12 @@ def build_worker(
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
         graceful_shutdown_timeout=timedelta(seconds=5),
     )
+
+
+def activities_of(owner: object) -> list[Callable[..., Any]]:
+    """Return the methods of an object that are declared as activities."""
+    methods = (getattr(owner, name) for name in dir(type(owner)))
+    return [method for method in methods if hasattr(method, DECLARED)]
 
 
 def _deployment(build_id: str) -> WorkerDeploymentConfig | None:

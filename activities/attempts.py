@@ -4,16 +4,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
+from uuid import UUID
 
 from temporalio.exceptions import ApplicationError
 
 from activities.ownership import Ownership
 from cks.db.operations import events
+from cks.db.operations.requests import request_of
 from cks.db.session import Session
 from cks.domain.operations import steps
-from cks.domain.operations.lifecycle import Heading, OperationRef
+from cks.domain.operations.lifecycle import Heading
 from cks.domain.operations.state import OperationState, StepState
 
+Request = TypeVar("Request")
 OUTRUN = "outrun"
 
 Write = Callable[[Session], Awaitable[None]]
@@ -24,18 +28,37 @@ Write = Callable[[Session], Awaitable[None]]
 class Attempt:
     """One attempt at a step, under one fence.
 
-    ``failing``: the attempts before it failed.  ``seconds_left``: for the way forward as a
-    whole.  ``fraction``: what this one told last.
+    ``operation`` and ``step`` are as they were when it began: what was asked for, and what the
+    step is about, never change.  ``failing``: the attempts before it failed.  ``fraction``: what
+    this one reported last.
     """
 
     ownership: Ownership
-    ref: OperationRef
-    name: str
+    operation: OperationState
+    step: StepState
     number: int
     fence: int
     failing: bool
-    seconds_left: float
     fraction: float = -1.0
+
+    @property
+    def cluster_id(self) -> UUID:
+        """Return the cluster in which the step works."""
+        return cluster_of(self.operation)
+
+    @property
+    def resource_id(self) -> UUID:
+        """Return what the step is about: where its plan names nothing else, the cluster."""
+        return self.step.resource_id or self.cluster_id
+
+    @property
+    def seconds_left(self) -> float:
+        """Return how long the operation went forward still when this attempt began."""
+        return self.operation.seconds_until(self.operation.deadlines.forward_until)
+
+    def asked(self, expected: type[Request]) -> Request:
+        """Return what was asked for, as the operation's row has it."""
+        return request_of(self.operation, expected)
 
     async def advance(self, fraction: float, also: Write | None = None) -> None:
         """Tell how much of the step is done, if that is news; the calls work again."""
@@ -50,7 +73,7 @@ class Attempt:
         self.fraction, self.failing = fraction, False
 
     async def complete(self, also: Write | None = None) -> None:
-        """Note that the step's wish is so, together with what it brought about."""
+        """Note that the step is done, together with what it brought about."""
         async with self.row() as (session, operation, step):
             self._check_newest(step)
             steps.complete(step, operation.now)
@@ -83,5 +106,12 @@ class Attempt:
     @asynccontextmanager
     async def row(self) -> AsyncIterator[tuple[Session, OperationState, StepState]]:
         """Open a transaction in which our run owns the operation, with the step's row."""
-        async with self.ownership.of(self.ref, Heading.FORWARD) as (session, operation):
-            yield session, operation, operation.step(self.name)
+        async with self.ownership.of(self.operation.ref, Heading.FORWARD) as (session, operation):
+            yield session, operation, operation.step(self.step.name)
+
+
+def cluster_of(operation: OperationState) -> UUID:
+    """Return the cluster of an operation whose steps ask a provider for something."""
+    if operation.cluster_id is None:
+        raise AssertionError(f"{operation.type} belongs to no cluster")
+    return operation.cluster_id

@@ -9,7 +9,8 @@ from temporalio import activity
 
 from activities.ownership import Ownership
 from activities.refusals import refusing
-from cks.db.operations import events, operations, settling
+from cks.db import registry
+from cks.db.operations import events, operations
 from cks.domain.operations import steps
 from cks.domain.operations.lifecycle import (
     LIVE,
@@ -66,4 +67,4 @@ class Operations:
         async with self._ownership.of(ref, heading, settling=True) as (session, operation):
             if operation.status in LIVE:
                 check_done(heading, (step.status for step in operation.steps))
-                await settling.conclude(session, operation)
+                await registry.settle(session, operation)

@@ -32,14 +32,15 @@ class Ownership:
         """Open a transaction in which the calling run owns the live operation.
 
         Raise ``NotFound`` where the database was set back and no row knows it, so that its run
-        fails and is seen; ``Superseded`` if the run does not own it, and ``TurnedBack`` if it
-        means to go forward with an operation that is being undone.  Who is ``settling`` may find
-        that it did so before: only the reply was lost.
+        fails and is seen; ``Superseded`` if the run does not own it, or is another operation's;
+        and ``TurnedBack`` if it means to go forward with an operation that is being undone.  Who
+        is ``settling`` may find that it did so before: only the reply was lost.
         """
         async with self._database.hold(ref) as (session, row):
             if row is None:
                 raise NotFound("There is no such operation.")
             operation = state_of(row)
+            _check_is_ours(operation)
             mine = operation.run_id == activity.info().workflow_run_id
             if not (settling and mine):
                 check_live(operation.status)
@@ -57,3 +58,12 @@ class Ownership:
             raise Superseded(f"run {me} does not own the operation")
         operation.run_id = me
         await operations.draw_fence(session, operation)
+
+
+def _check_is_ours(operation: OperationState) -> None:
+    """Raise ``Superseded`` for an operation that another workflow than ours carries out.
+
+    What a run was told is not to be trusted: whoever may start runs could name any operation.
+    """
+    if operation.workflow_id != activity.info().workflow_id:
+        raise Superseded(f"workflow {activity.info().workflow_id} is not this operation's")

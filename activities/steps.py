@@ -2,8 +2,8 @@
 
 A step is *ensure, then observe until converged*.  Before it asks the provider for anything,
 one transaction proves that its run owns the operation, reads the fence and notes the attempt;
-after it, another notes that the wish is so.  In between it heart-beats, through which a
-cancel reaches it, and tells how far the provider is.
+after it, another notes that the step is done.  In between it heart-beats, through which a
+cancel reaches it, and reports how far the provider is.
 
 A failing call ends the attempt and Temporal tries again.  The row remembers since when the
 calls have been failing; when that has lasted for the step's budget, the step has failed.  So
@@ -15,65 +15,71 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, assert_never
+from typing import TypeVar, assert_never
 from uuid import UUID
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.attempts import Attempt
+from activities.attempts import Attempt, cluster_of
 from activities.ownership import Ownership
-from cks.db.clusters import clusters, provisioning
+from cks.db import registry
 from cks.db.connections import is_away
-from cks.db.operations import events, operations
+from cks.db.operations import events
+from cks.db.operations.requests import request_of
 from cks.db.session import Session
-from cks.domain.clusters.clusters import Thing
-from cks.domain.operations import failures, plans, steps
-from cks.domain.operations.lifecycle import Heading, OperationRef, OperationStatus
+from cks.domain.clusters.clusters import ProviderResource
+from cks.domain.operations import failures, moves, steps
+from cks.domain.operations.inputs import StepInput
+from cks.domain.operations.lifecycle import Heading, OperationStatus
+from cks.domain.operations.plans import ResourceKind
 from cks.domain.operations.state import OperationState
+from cks.domain.operations.types import OnFailure
 from cks.domain.refusals import Declined, NoCapacity, ProviderQuota
+from cks.domain.registry import TYPES
 from cks.providers.base import Observed, Provider, State, Unavailable
 
 HEARTBEAT_SECONDS = 1.0
+Request = TypeVar("Request")
 
 Made = Callable[[Observed], State]
 """How what a step asked for is seen."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class StepTiming:
     """How often a step looks, and for how long its calls may keep failing; both in seconds."""
 
     poll_seconds: float
     budget_seconds: float
 
 
-class Part(Protocol):
-    """What every step is told: whose it is, which step, and for how long it may look."""
-
-    @property
-    def operation(self) -> OperationRef: ...
-    @property
-    def step(self) -> str: ...
-    @property
-    def limit_seconds(self) -> int: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Undoing:
     """The undoing of a step, under the fence of the way back, and for how long it may try."""
 
+    operation: OperationState
+    resource_id: UUID
     fence: int
     seconds_left: float
+
+    @property
+    def cluster_id(self) -> UUID:
+        """Return the cluster in which the step worked."""
+        return cluster_of(self.operation)
+
+    def asked(self, expected: type[Request]) -> Request:
+        """Return what was asked for, as the operation's row has it."""
+        return request_of(self.operation, expected)
 
 
 class Steps:
     """Opens steps; one object serves all of a worker's activities."""
 
-    def __init__(self, ownership: Ownership, provider: Provider, pace: Pace) -> None:
+    def __init__(self, ownership: Ownership, provider: Provider, timing: StepTiming) -> None:
         self._ownership = ownership
         self._provider = provider
-        self._pace = pace
+        self._timing = timing
 
     async def watch(
         self, cluster_id: UUID, attempt: Attempt | None = None, made: Made | None = None
@@ -90,18 +96,19 @@ class Steps:
             if attempt and attempt.failing:
                 await attempt.advance(0)
             yield seen
-            await asyncio.sleep(self._pace.poll_seconds)
+            await asyncio.sleep(self._timing.poll_seconds)
 
     @asynccontextmanager
-    async def forward(self, part: Part) -> AsyncIterator[Attempt]:
+    async def forward(self, step: StepInput) -> AsyncIterator[Attempt]:
         """Open an attempt at a step; its failure is noted, its end is up to ``complete``.
 
         The deadline is the attempt's own: time without any worker is not the provider's.
         """
-        attempt = await self._begin(part.operation, part.step)
+        attempt = await self._begin(step)
         if attempt.seconds_left <= 0:
             raise await self._timed_out(attempt, failures.DEADLINE_EXCEEDED)
-        deadline = asyncio.timeout(min(part.limit_seconds, attempt.seconds_left))
+        limit = attempt.step.limit_seconds
+        deadline = asyncio.timeout(min(limit, attempt.seconds_left))
         async with beating():
             try:
                 async with deadline:
@@ -112,52 +119,47 @@ class Steps:
                 raise
             except Exception as error:
                 if deadline.expired():
-                    in_all = attempt.seconds_left < part.limit_seconds
+                    in_all = attempt.seconds_left < limit
                     code = failures.DEADLINE_EXCEEDED if in_all else failures.STEP_TIMED_OUT
                     raise await self._timed_out(attempt, code) from error
                 if is_away(error):
                     raise  # our database's absence is no failure of the step
                 raise await self._failure(attempt, error) from error
 
-    async def _begin(self, ref: OperationRef, name: str) -> Attempt:
+    async def _begin(self, given: StepInput) -> Attempt:
         """Note the attempt and read the fence under which it may change something.
 
         The fence comes from the row, never from the workflow: a run made by a reset replays
         what its predecessor was told.
         """
-        async with self._ownership.of(ref, Heading.FORWARD) as (session, operation):
+        async with self._ownership.of(given.operation, Heading.FORWARD) as (session, operation):
             if operation.status is OperationStatus.PENDING:
                 await self._take(session, operation)
-            step = operation.step(name)
-            number, fence = activity.info().attempt, operations.fence_of(operation)
+            step = operation.step(given.step)
+            number, fence = activity.info().attempt, operation.acting_fence
             steps.begin(step, number, fence, operation.now)
             await events.record(session, operation)
-            until = operations.deadlines_of(operation).forward_until
-            return Attempt(
-                self._ownership,
-                ref,
-                name,
-                number,
-                fence,
-                failing=step.failing_since is not None,
-                seconds_left=operation.seconds_until(until),
-            )
+            failing = step.failing_since is not None
+            return Attempt(self._ownership, operation, step, number, fence, failing)
 
     async def _take(self, session: Session, operation: OperationState) -> None:
         """Begin, if who asked for it still may: it may have waited for days."""
-        operations.take(operation)
-        if operation.type == clusters.CREATE and not await provisioning.begin_create(
-            session, operation
-        ):
+        moves.take(operation)
+        if not await registry.take(session, operation):
             code = failures.PERMISSION_LOST
             raise ApplicationError(failures.FAILURES[code][1], type=code, non_retryable=True)
 
     async def _failure(self, attempt: Attempt, error: Exception) -> ApplicationError:
         """Note the failed attempt, and say whether another one makes sense."""
         code, said = _code_of(error), _said(error)
-        budget = timedelta(seconds=self._pace.budget_seconds)
-        spent = await attempt.fail(said, budget)
+        spent = await attempt.fail(said, self._budget(attempt.operation))
         return ApplicationError(str(error), type=code, non_retryable=spent)
+
+    def _budget(self, operation: OperationState) -> timedelta:
+        """Return for how long a step's calls may fail; what only goes forward has no other way."""
+        if TYPES[operation.type].on_failure is OnFailure.PERSIST:
+            return timedelta.max
+        return timedelta(seconds=self._timing.budget_seconds)
 
     async def _timed_out(self, attempt: Attempt, code: str) -> ApplicationError:
         """Note that what was asked for did not come about in time."""
@@ -166,14 +168,13 @@ class Steps:
         return ApplicationError(said, type=code, non_retryable=True)
 
     @asynccontextmanager
-    async def back(self, part: Part) -> AsyncIterator[Undoing]:
+    async def back(self, step: StepInput) -> AsyncIterator[Undoing]:
         """Open the undoing of a step, and note its end; Temporal repeats what fails.
 
-        When the operation's time is nearly up, what is left is left behind: to be told, and
+        When the operation's time is nearly up, what is left is left behind: to be named, and
         swept by others.
         """
-        ref, name = part.operation, part.step
-        undoing = await self._begin_undo(ref)
+        undoing = await self._begin_undo(step)
         deadline = asyncio.timeout(undoing.seconds_left)
         async with beating():
             try:
@@ -183,32 +184,32 @@ class Steps:
                 if deadline.expired():
                     raise _left_behind() from error
                 raise
-        async with self._ownership.of(ref, Heading.BACK) as (session, operation):
-            steps.undo(operation.step(name), operation.now)
+        async with self._ownership.of(step.operation, Heading.BACK) as (session, operation):
+            steps.undo(operation.step(step.step), operation.now)
             await events.record(session, operation)
 
-    async def _begin_undo(self, ref: OperationRef) -> Undoing:
-        async with self._ownership.of(ref, Heading.BACK) as (_, operation):
-            until = operations.deadlines_of(operation).handover_at
-            left = operation.seconds_until(until)
+    async def _begin_undo(self, step: StepInput) -> Undoing:
+        async with self._ownership.of(step.operation, Heading.BACK) as (_, operation):
+            left = operation.seconds_until(operation.deadlines.handover_at)
             if left <= 0:
                 raise _left_behind()
-            return Undoing(operations.fence_of(operation), left)
+            about = operation.step(step.step).resource_id or cluster_of(operation)
+            return Undoing(operation, about, operation.acting_fence, left)
 
-    async def remove(self, thing: Thing, fence: int) -> None:
+    async def remove(self, resource: ProviderResource, fence: int) -> None:
         """Have the provider remove something, and return when it is gone."""
-        cluster_id = thing.cluster_id
-        match thing.kind:
-            case plans.NETWORK:
+        cluster_id = resource.cluster_id
+        match resource.kind:
+            case ResourceKind.NETWORK:
                 await self._provider.delete_network(cluster_id, fence)
-            case plans.CONTROL_PLANE:
+            case ResourceKind.CONTROL_PLANE:
                 await self._provider.delete_control_plane(cluster_id, fence)
-            case plans.NODE_POOL:
-                await self._provider.delete_node_pool(cluster_id, thing.id, fence)
+            case ResourceKind.NODE_POOL:
+                await self._provider.delete_node_pool(cluster_id, resource.id, fence)
             case _:
-                assert_never(thing.kind)
+                assert_never(resource.kind)
         async for seen in self.watch(cluster_id):
-            if _is_gone(seen, thing):
+            if _is_gone(seen, resource):
                 return
 
 
@@ -231,17 +232,17 @@ async def beating() -> AsyncIterator[None]:
         heart.cancel()
 
 
-def _is_gone(seen: Observed, thing: Thing) -> bool:
-    match thing.kind:
-        case plans.NETWORK:
+def _is_gone(seen: Observed, resource: ProviderResource) -> bool:
+    match resource.kind:
+        case ResourceKind.NETWORK:
             return seen.network is State.ABSENT
-        case plans.CONTROL_PLANE:
+        case ResourceKind.CONTROL_PLANE:
             return seen.control_plane.state is State.ABSENT
-        case plans.NODE_POOL:
-            pool = seen.pools.get(thing.id)
+        case ResourceKind.NODE_POOL:
+            pool = seen.pools.get(resource.id)
             return pool is None or pool.state is State.ABSENT
         case _:
-            assert_never(thing.kind)
+            assert_never(resource.kind)
 
 
 def _left_behind() -> ApplicationError:

@@ -21,6 +21,7 @@ from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
 with workflow.unsafe.imports_passed_through():
     from cks.domain.operations.failures import LEFT_BEHIND
+    from cks.domain.operations.inputs import StepInput
     from cks.domain.operations.plans import AT_ONCE
 
 # Undoing a step that still runs would race it, so a cancelled one is waited for.
@@ -55,7 +56,7 @@ Do = Callable[[Any, Any], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step, what undoes it (``None``: it goes with an earlier one), and what both are told.
+    """A step, what undoes it (``None``: there is nothing to undo), and the input of both.
 
     ``limit`` is its deadline, which the activity keeps itself.
     """
@@ -63,23 +64,27 @@ class Step:
     name: str
     title: str
     limit: timedelta
-    argument: object
+    input: StepInput
     do: Do
     undo: Do | None = None
 
 
 Stages = Sequence[Sequence[Step]]
 Tell = Callable[[str, str], None]
+Boundary = Callable[[], Awaitable[None]]
 RUNNING, COMPLETED, STOPPED, FAILED = "running", "completed", "stopped", "failed"
 UNDOING, UNDONE, LEFT = "undoing", "undone", "left behind"
 
 
-async def perform(stages: Stages, tell: Tell) -> None:
-    """Do the stages in order, until a cancel is asked for; ``tell`` hears of each step."""
+async def perform(stages: Stages, tell: Tell, boundary: Boundary) -> None:
+    """Do the stages in order; ``tell`` hears of each step, ``boundary`` is asked between stages.
+
+    It raises where the work is to end there.
+    """
     for stage in stages:
-        heed_cancel()
+        await boundary()
         await side_by_side(stage, lambda step: _do(step, tell))
-    heed_cancel()
+    await boundary()
 
 
 async def _do(step: Step, tell: Tell) -> None:
@@ -87,7 +92,7 @@ async def _do(step: Step, tell: Tell) -> None:
     try:
         await workflow.execute_activity_method(
             step.do,
-            step.argument,
+            step.input,
             summary=step.title,
             start_to_close_timeout=step.limit + GRACE,
             schedule_to_close_timeout=step.limit + OUTAGE,
@@ -117,7 +122,7 @@ async def _undo(step: Step, tell: Tell) -> None:
     try:
         await workflow.execute_activity_method(
             step.undo,
-            step.argument,
+            step.input,
             summary=f"Undo: {step.title}",
             start_to_close_timeout=ATTEMPT,
             heartbeat_timeout=HEARTBEAT,

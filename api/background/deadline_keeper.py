@@ -11,14 +11,14 @@ import time
 
 from api.background.batches import each
 from api.background.metrics import REPAIRS, Repair
-from api.background.relay import WORKFLOWS
-from cks.db import activity_log
+from cks.db import activity_log, registry
 from cks.db.dispatch import Dispatch, Found
-from cks.db.operations import operations, settling
+from cks.db.operations import operations
 from cks.db.session import Database
 from cks.domain.operations.deadlines import SETTLE_EARLY
 from cks.domain.operations.failures import DEADLINE_EXCEEDED, failed_at
 from cks.domain.operations.lifecycle import LIVE
+from cks.domain.registry import RUN_BY_WORKFLOWS
 
 EVERY_SECONDS = 1.0
 BATCH = 200
@@ -52,7 +52,7 @@ class DeadlineKeeper:
     async def keep(self) -> None:
         """End every live operation whose deadline is about to come."""
         lead = SETTLE_EARLY.total_seconds()
-        await each(self._end, await self._dispatch.find_due(WORKFLOWS.keys(), BATCH, lead))
+        await each(self._end, await self._dispatch.find_due(RUN_BY_WORKFLOWS, BATCH, lead))
 
     async def _end(self, found: Found) -> None:
         """End an operation as it stands; what it made becomes its orphans.
@@ -63,11 +63,11 @@ class DeadlineKeeper:
             operation = await operations.lock_if_free(session, found.ref.id)
             if operation is None or operation.status not in LIVE:
                 return
-            end_at = operations.deadlines_of(operation).end_at
+            end_at = operation.deadlines.end_at
             if operation.seconds_until(end_at) > 0:
                 return
             await operations.turn_back(session, operation, failed_at(DEADLINE_EXCEEDED, None))
-            await settling.conclude(session, operation)
+            await registry.settle(session, operation)
             REPAIRS.labels(Repair.DEADLINE_PASSED).inc()
             log.warning(Repair.DEADLINE_PASSED)
             await activity_log.log_upkeep(session, operation, Repair.DEADLINE_PASSED)

@@ -7,7 +7,7 @@ told to its tenant, in the activity log, and counted; what such a run left in th
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
@@ -18,6 +18,7 @@ from cks.db import activity_log
 from cks.db.dispatch import Dispatch
 from cks.db.session import Database
 from cks.domain.operations.lifecycle import OperationRef
+from cks.domain.registry import RUN_BY_WORKFLOWS
 from cks.temporal.engine import Trace
 
 MEMORY = timedelta(days=7)
@@ -32,7 +33,9 @@ log = logging.getLogger("cks.reconciler")
 class Memory(Protocol):
     """What it needs of Temporal: the runs of operations, a page at a time."""
 
-    def pages_since(self, ago: timedelta, size: int) -> AsyncIterator[list[Trace]]: ...
+    def pages_since(
+        self, ago: timedelta, size: int, types: Collection[str]
+    ) -> AsyncIterator[list[Trace]]: ...
 
 
 class LostOperations:
@@ -56,17 +59,17 @@ class LostOperations:
 
     async def name(self, ago: timedelta = MEMORY) -> None:
         """Name every operation that was begun within that time and has no row."""
-        async for page in self._memory.pages_since(ago, PAGE):
+        async for page in self._memory.pages_since(ago, PAGE, RUN_BY_WORKFLOWS):
             refs = {UUID(trace.operation_id): trace for trace in page if trace.operation_id}
             for unknown in refs.keys() - await self._dispatch.find_known(list(refs)):
                 await self._name(refs[unknown])
 
     async def _name(self, trace: Trace) -> None:
         """Tell the tenant, once; one that was lost with its operation cannot be told."""
-        if not (trace.tenant_id and trace.operation_id and trace.cluster_id):
+        if not (trace.tenant_id and trace.operation_id):
             return
         ref = OperationRef(UUID(trace.tenant_id), UUID(trace.operation_id))
-        subject = "cluster", UUID(trace.cluster_id)
+        subject = ("cluster", UUID(trace.cluster_id)) if trace.cluster_id else ("operation", ref.id)
         with logs.bound(ref, trace.workflow_id):
             log.warning(Repair.ROW_LOST)
             if not await self._dispatch.has_tenant(ref.tenant_id):

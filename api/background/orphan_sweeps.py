@@ -4,18 +4,15 @@ The orphans' rows are its outbox: as long as there are any, the reconciler asks 
 Temporal has it once.
 """
 
-from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-from cks.domain.clusters.clusters import Orphan, SweepOrder, Thing
 from cks.domain.operations import steps
+from cks.domain.operations.inputs import OrphanInput, SweepInput
 from cks.domain.operations.lifecycle import workflow_id
-from cks.domain.operations.plans import made_by
-from cks.domain.operations.state import OperationState, StepState
+from cks.domain.operations.state import OperationState
 from cks.temporal.engine import Launch
-from workflows.sweep_orphans import SweepOrphans
 
-SWEEP = "orphans.sweep"
+SWEEP, WORKFLOW = "orphans.sweep", "SweepOrphans"
 
 
 def sweep_of(operation: OperationState) -> Launch | None:
@@ -23,18 +20,15 @@ def sweep_of(operation: OperationState) -> Launch | None:
     orphans = steps.orphans_among(operation.steps)
     if not orphans:
         return None
-    order = SweepOrder(
-        operation=operation.ref,
-        cluster_id=operation.resource_id,
-        orphans=tuple(_things(operation, orphans)),
-    )
+    last_made_first = [OrphanInput(step.name, step.stage) for step in reversed(orphans)]
     titles = "\n".join(f"* {step.title}" for step in orphans)
     return Launch(
-        workflow=SweepOrphans.run,
-        order=order,
+        workflow=WORKFLOW,
+        input=SweepInput(operation.ref, tuple(last_made_first)),
         workflow_id=sweep_id(operation.id),
         operation_type=SWEEP,
-        summary=f"Remove what is left of cluster {operation.resource_name}",
+        cluster_id=operation.cluster_id,
+        summary=f"Remove what is left of {operation.resource_type} {operation.resource_name}",
         details=f"Operation `{operation.id}` of tenant `{operation.tenant_id}`\n\n{titles}",
     )
 
@@ -42,11 +36,3 @@ def sweep_of(operation: OperationState) -> Launch | None:
 def sweep_id(operation_id: UUID) -> str:
     """Return the id of every run that sweeps for the operation, one after the other."""
     return workflow_id(SWEEP, operation_id)
-
-
-def _things(operation: OperationState, orphans: Sequence[StepState]) -> Iterator[Orphan]:
-    """Yield what is to be removed, the last made first."""
-    cluster_id = operation.resource_id
-    for step in reversed(orphans):
-        if made := made_by(step.name):
-            yield Orphan(step.name, Thing(made[0], cluster_id, step.resource_id or cluster_id))

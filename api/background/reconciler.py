@@ -22,14 +22,15 @@ from functools import partial
 from api.background.batches import each
 from api.background.metrics import ORPHANED, REPAIRS, Repair
 from api.background.orphan_sweeps import sweep_of
-from api.background.relay import WORKFLOWS, launch_of
-from cks.db import activity_log
+from api.background.relay import launch_of
+from cks.db import activity_log, registry
 from cks.db.dispatch import Dispatch, Found
-from cks.db.operations import events, operations, settling
+from cks.db.operations import events, operations
 from cks.db.session import Database, Session
 from cks.domain.operations.failures import ENGINE_LOST, failed_at
 from cks.domain.operations.lifecycle import LIVE, OperationStatus
 from cks.domain.operations.state import OperationState
+from cks.domain.registry import RUN_BY_WORKFLOWS
 from cks.temporal.engine import Engine, EngineAway
 
 EVERY_SECONDS = 5.0
@@ -90,21 +91,21 @@ class Reconciler:
 
     async def revive(self, quiet_seconds: float) -> None:
         """Give every live operation that has been silent the run that it needs."""
-        found = await self._dispatch.find_delivered(WORKFLOWS.keys(), BATCH, quiet_seconds)
+        found = await self._dispatch.find_delivered(RUN_BY_WORKFLOWS, BATCH, quiet_seconds)
         await each(self._revive, found)
 
     async def end_survivors(self, settling_seconds: float = SETTLING_SECONDS) -> None:
         """End the runs that are open long after their operations were settled."""
         began = time.monotonic()
         memory = began - self._remembered + MEMORY_SECONDS
-        types = WORKFLOWS.keys()
+        types = RUN_BY_WORKFLOWS
         settled = await self._dispatch.find_settled(types, BATCH, settling_seconds, memory)
         await each(self._end, settled)
         self._remembered = began
 
     async def sweep(self) -> None:
         """See to it that all that ended operations left is being removed."""
-        orphaned = await self._dispatch.find_orphaned(WORKFLOWS.keys(), BATCH)
+        orphaned = await self._dispatch.find_orphaned(RUN_BY_WORKFLOWS, BATCH)
         ORPHANED.set(len(orphaned))
         await each(self._sweep, orphaned)
 
@@ -144,7 +145,7 @@ class Reconciler:
             await operations.draw_fence(session, operation)
         operation.run_id = None
         if operation.status is OperationStatus.PENDING:
-            await settling.conclude(session, operation)
+            await registry.settle(session, operation)
         else:
             await events.record(session, operation)
         await self._log(session, operation, Repair.ENGINE_LOST)

@@ -10,16 +10,15 @@ import logging
 import time
 
 from api.background.batches import each
-from cks.db.clusters import clusters
 from cks.db.dispatch import Dispatch, Found
 from cks.db.operations import operations
 from cks.db.session import Database
+from cks.domain.operations.inputs import PlannedActivity, RunInput
 from cks.domain.operations.lifecycle import LIVE
-from cks.domain.operations.state import OperationState
-from cks.temporal.engine import Engine, EngineAway, Launch, Workflow
-from workflows.provision_cluster import ProvisionCluster
+from cks.domain.operations.state import OperationState, StepState
+from cks.domain.registry import RUN_BY_WORKFLOWS, TYPES
+from cks.temporal.engine import Engine, EngineAway, Launch
 
-WORKFLOWS: dict[str, Workflow] = {clusters.CREATE: ProvisionCluster.run}
 POLL_SECONDS = 1.0
 BATCH = 200
 
@@ -66,11 +65,10 @@ class Relay:
         Raise ``EngineAway`` at once when Temporal does not answer: the rest would only wait
         for it too.
         """
-        types = WORKFLOWS.keys()
-        found = await self._dispatch.find_undelivered(types, BATCH)
+        found = await self._dispatch.find_undelivered(RUN_BY_WORKFLOWS, BATCH)
         self._looked = time.monotonic()
         await each(self._start, found)
-        await each(self._cancel, await self._dispatch.find_cancelled(types, BATCH))
+        await each(self._cancel, await self._dispatch.find_cancelled(RUN_BY_WORKFLOWS, BATCH))
 
     async def _start(self, found: Found) -> None:
         """Start the run, with no row locked meanwhile, then note that it was started.
@@ -97,12 +95,20 @@ class Relay:
 
 def launch_of(operation: OperationState) -> Launch:
     """Return the run that an operation asks for, as operators will read it."""
-    steps = "\n".join(f"* {step.title}" for step in clusters.order_of(operation).steps)
+    kind = TYPES[operation.type]
+    if kind.workflow is None:
+        raise AssertionError(f"no run carries out {kind.name}")
+    steps = "\n".join(f"* {step.title}" for step in operation.steps)
     return Launch(
-        workflow=WORKFLOWS[operation.type],
-        order=clusters.order_of(operation),
+        workflow=kind.workflow,
+        input=RunInput(operation.ref, tuple(map(_planned, operation.steps))),
         workflow_id=operation.workflow_id,
         operation_type=operation.type,
-        summary=f"Create cluster {operation.resource_name}",
+        cluster_id=operation.cluster_id,
+        summary=kind.summary.format(name=operation.resource_name),
         details=f"Operation `{operation.id}` of tenant `{operation.tenant_id}`\n\n{steps}",
     )
+
+
+def _planned(step: StepState) -> PlannedActivity:
+    return PlannedActivity(step.name, step.title, step.limit_seconds, step.stage, step.action)

@@ -28,7 +28,10 @@ ADMIT = sa.text("""
 SELECT * FROM admit(CAST(:tenant AS uuid), CAST(:digest AS text), CAST(:needed AS text),
                     CAST(:place AS text), CAST(:wanted AS uuid), CAST(:named AS text))
 """)
-HOLD = sa.text("SELECT * FROM hold_operation(CAST(:tenant AS uuid), CAST(:wanted AS uuid), 'wait')")
+HOLD = sa.text("""
+SELECT (h.operation).*, h.now, h.steps
+  FROM held_operation(CAST(:tenant AS uuid), CAST(:wanted AS uuid), 'wait') h
+""")
 Asked = tuple[str | None, str, UUID | None, str | None]
 IDLE_SECONDS = 10
 ASKERS = 8
@@ -91,7 +94,8 @@ class Database:
     ) -> AsyncIterator[tuple[AsyncSession, sa.Row[Any] | None]]:
         """Open such a transaction with an operation locked in it; no row: there is none.
 
-        See ``states.state_of``.  Locking comes with the transaction's first trip.
+        ``state_of`` in ``cks/db/operations/rows.py`` reads it.  Locking comes with the
+        transaction's first trip.
         """
         told = {"tenant": ref.tenant_id, "wanted": ref.id}
         async with self._transaction(ref.tenant_id) as session:

@@ -105,6 +105,18 @@ class TooLate(Declined):
     code = "operation_done"
 
 
+class NotCancellable(Declined):
+    """The operation goes only forward: there is no way back to cancel it to."""
+
+    code = "not_cancellable"
+
+
+class NotRunning(Declined):
+    """The cluster or node pool is not ``running``, so this cannot be done to it now."""
+
+    code = "not_running"
+
+
 class NoPrice(Declined):
     """There is no price for this in the tenant's currency.  Member: ``sku``."""
 

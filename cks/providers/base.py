@@ -96,17 +96,11 @@ class ControlPlaneSpec:
 
 @dataclass(frozen=True, slots=True)
 class NodePoolSpec:
-    """A pool of like machines; ``disk_size`` in GiB, taints as ``(key, value, effect)``."""
+    """A pool of like machines, as it should be."""
 
     cluster_id: UUID
-    pool_id: UUID
-    name: str
     version: str
-    node_count: int
-    instance_type: str
-    disk_size: int
-    labels: tuple[tuple[str, str], ...] = ()
-    taints: tuple[tuple[str, str, str], ...] = ()
+    pool: PoolSpec
 
 
 @dataclass(frozen=True, slots=True)

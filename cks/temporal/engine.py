@@ -5,11 +5,11 @@ Starting is idempotent by the workflow's id, and waits for nobody: a server that
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID, uuid4
 
 from temporalio.api.common.v1 import WorkflowExecution as Execution
@@ -38,11 +38,10 @@ from temporalio.envconfig import ClientConnectConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
-from cks.domain.clusters.clusters import ClusterOrder, SweepOrder
 from cks.domain.instants import rfc3339
+from cks.domain.operations.inputs import RunInput, SweepInput
 
 Answer = TypeVar("Answer")
-Workflow = Callable[[Any, Any], Awaitable[None]]
 
 CALL = timedelta(seconds=2)
 PAGE = timedelta(seconds=20)
@@ -85,24 +84,26 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A run to start: which workflow, for which order, and how operators will see it.
+    """A run to start: which workflow, with which input, and how operators will see it.
 
-    ``summary`` is one line, ``details`` markdown.  Only these two name a tenant's things.
+    ``workflow`` is the name under which a worker registers it.  ``summary`` is one line,
+    ``details`` markdown.  Only these two name a tenant's things.
     """
 
-    workflow: Workflow
-    order: ClusterOrder | SweepOrder
+    workflow: str
+    input: RunInput | SweepInput
     workflow_id: str
     operation_type: str
+    cluster_id: UUID | None
     summary: str
     details: str
 
     def search_attributes(self) -> TypedSearchAttributes:
         said = {
-            TENANT_ID: str(self.order.operation.tenant_id),
-            CLUSTER_ID: str(self.order.cluster_id),
-            OPERATION_ID: str(self.order.operation.id),
+            TENANT_ID: str(self.input.operation.tenant_id),
+            OPERATION_ID: str(self.input.operation.id),
             OPERATION_TYPE: self.operation_type,
+            **({CLUSTER_ID: str(self.cluster_id)} if self.cluster_id else {}),
         }
         return TypedSearchAttributes([SearchAttributePair(key, said[key]) for key in said])
 
@@ -146,7 +147,7 @@ class Temporal:
         reuse = WorkflowIDReusePolicy
         await self._client.start_workflow(
             launch.workflow,
-            launch.order,
+            launch.input,
             id=launch.workflow_id,
             task_queue=self._task_queue,
             id_reuse_policy=reuse.ALLOW_DUPLICATE if again else reuse.REJECT_DUPLICATE,
@@ -155,7 +156,7 @@ class Temporal:
             static_summary=launch.summary,
             static_details=launch.details,
             priority=Priority(
-                priority_key=INTERACTIVE, fairness_key=str(launch.order.operation.tenant_id)
+                priority_key=INTERACTIVE, fairness_key=str(launch.input.operation.tenant_id)
             ),
             rpc_timeout=CALL,
         )
@@ -213,10 +214,13 @@ class Temporal:
         info = reply.workflow_execution_info
         return info.execution.run_id, info.status
 
-    async def pages_since(self, ago: timedelta, size: int) -> AsyncIterator[list[Trace]]:
-        """Yield the runs of operations that were started within that time, newest first."""
+    async def pages_since(
+        self, ago: timedelta, size: int, types: Collection[str]
+    ) -> AsyncIterator[list[Trace]]:
+        """Yield the runs of operations of these types that were started within that time."""
         since = rfc3339(datetime.now(UTC) - ago)
-        query = f"WorkflowType = 'ProvisionCluster' AND StartTime > '{since}'"
+        listed = ", ".join(f"'{name}'" for name in types)
+        query = f"{OPERATION_TYPE.name} IN ({listed}) AND StartTime > '{since}'"
         runs = self._client.list_workflows(query, page_size=size, rpc_timeout=PAGE)
         while True:
             await runs.fetch_next_page()

@@ -20,7 +20,6 @@ from cks.db.models.clusters import Cluster
 from cks.db.models.operations import Operation
 from cks.db.session import driver
 from cks.domain.access.permissions import (
-    PERMISSION_OF,
     WHOLE_TENANT,
     Caller,
     Place,
@@ -30,6 +29,7 @@ from cks.domain.access.permissions import (
 )
 from cks.domain.operations.state import OperationState
 from cks.domain.refusals import LastAdmin, Unauthenticated
+from cks.domain.registry import TYPES
 
 CHECK_ADMINS = "SET CONSTRAINTS keep_an_admin IMMEDIATE"
 STILL_MAY = "SELECT $1::uuid IS NULL OR EXISTS (SELECT FROM can($1, $2::text, $3::uuid)) AS may"
@@ -149,9 +149,9 @@ async def an_admin_stays(session: AsyncSession) -> AsyncIterator[None]:
 
 def who_asked(operation: OperationState) -> tuple[UUID | None, str, UUID | None]:
     """Return what ``STILL_MAY`` asks of an operation; nobody asked for one without an actor."""
-    permission, scope = PERMISSION_OF[operation.type]
-    cluster_id = None if scope is Scope.TENANT else operation.cluster_id
-    return operation.actor_id, permission, cluster_id
+    kind = TYPES[operation.type]
+    cluster_id = None if kind.scope is Scope.TENANT else operation.cluster_id
+    return operation.actor_id, kind.permission, cluster_id
 
 
 def cluster_seen(visibility: Visibility) -> sa.ColumnElement[bool]:

@@ -33,6 +33,7 @@ from cks.db.models.base import (
     words,
 )
 from cks.domain.operations.lifecycle import Ending, OperationStatus, StepStatus
+from cks.domain.operations.plans import ResourceKind, Undo
 
 CLAIM_SLOTS = sa.Sequence("claim_slots")
 """Where a shared claim's slot ``[n, n+1)`` comes from; an exclusive one's is ``(,)``."""
@@ -158,6 +159,12 @@ class OperationStep(Base):
     failing_since: Mapped[datetime | None]
     last_error: Mapped[str | None]
     resource_id: Mapped[UUID | None]
+    resource_name: Mapped[Str128 | None]
+    stage: Mapped[int]
+    action: Mapped[Str32]
+    makes: Mapped[ResourceKind | None] = mapped_column(words(ResourceKind, 16))
+    undo: Mapped[Undo] = mapped_column(words(Undo, 8))
+    limit_seconds: Mapped[int]
     fence: Mapped[Big | None]
     undone_at: Mapped[datetime | None]
     orphaned_at: Mapped[datetime | None]

@@ -1,11 +1,11 @@
-"""From a wish to an operation: its row, its plan, what it holds, its first event.
+"""From a request to an operation: its row, its plan, what it holds, its first event.
 
-All of it is one statement, and the row is its own outbox entry: once it is committed, the wish
-is as good as under way.
+All of it is one statement, and the row is its own outbox entry: once it is committed, the work
+is as good as started.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,113 +13,132 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from cks.db.operations import claims, events
-from cks.db.operations.views import OperationView
+from cks.db.operations import claims, events, operations, settling
+from cks.db.operations.effects import Effects
+from cks.db.operations.requests import document_of
+from cks.db.operations.views import OperationView, view_of
 from cks.db.session import driver
 from cks.domain.access.permissions import Caller
 from cks.domain.operations import snapshots
 from cks.domain.operations.deadlines import Allowance
 from cks.domain.operations.lifecycle import OperationRef, workflow_id
-from cks.domain.operations.plans import PlannedStep, limit_seconds
+from cks.domain.operations.plans import Plan
+from cks.domain.operations.types import OperationType, Subject
 
 ACCEPT = """
-WITH {rows} accepted AS (
+WITH accepted AS (
     INSERT INTO operations (
         id, tenant_id, type, status, resource_type, resource_id, resource_name, cluster_id,
         progress, request, workflow_id, created_by, actor_id, token_id, request_id,
         started_at, created_at, runnable_at, forward_until, deadline_at)
-    VALUES ($1, $2::uuid, $3, 'pending', $4, $5::uuid, $6::varchar, $7, 0, $8::jsonb, $9,
-            $10::uuid, $10::uuid, $11, $12, $13, $13, $13, $14, $15)
+    VALUES ($1, $2, $3, 'pending', $4, $5, $6, $7, 0, $8::jsonb, $9, $10, $10, $11, $12,
+            $13, $13, $13, $14, $15)
 ), planned AS (
     INSERT INTO operation_steps (
-        tenant_id, operation_id, position, name, title, weight, resource_id)
-    SELECT $2, $1, s.place - 1, s.name, s.title, s.weight, s.resource_id
-      FROM unnest($16::text[], $17::text[], $18::int[], $19::uuid[]) WITH ORDINALITY
-           AS s (name, title, weight, resource_id, place)
+        tenant_id, operation_id, position, name, title, weight, resource_id, resource_name, stage,
+        action, makes, undo, limit_seconds)
+    SELECT $2, $1, s.position, s.name, s.title, s.weight, s.resource_id, s.resource_name, s.stage,
+           s.action, s.makes, s.undo, s.limit_seconds
+      FROM jsonb_to_recordset($16::jsonb) AS s (
+        position int, name text, title text, weight int, resource_id uuid, resource_name text,
+        stage int, action text, makes text, undo text, limit_seconds int)
 ), told AS (
     INSERT INTO operation_events (tenant_id, operation_id, seq, event)
-    VALUES ($2, $1, 1, $20::jsonb)
+    VALUES ($2, $1, 1, $17::jsonb)
 ), held AS (
     INSERT INTO operation_claims (tenant_id, operation_id, resource_id, slot)
-    VALUES ($2, $1, $21, '(,)') ON CONFLICT DO NOTHING RETURNING resource_id
+    SELECT $2, $1, c.resource_id, claim_slot(c.shared)
+      FROM unnest($18::uuid[], $19::bool[]) WITH ORDINALITY AS c (resource_id, shared, place)
+     ORDER BY c.place
+    ON CONFLICT DO NOTHING RETURNING resource_id
 )
-SELECT EXISTS (SELECT FROM held) AS held, pg_notify($22, $23)
+SELECT (SELECT count(*) FROM held) AS held, pg_notify($20, $21)
 """
-"""``rows``: what is inserted beside it, each as a WITH query and a comma.  They may use ``$2`` the
-tenant, ``$5`` and ``$6`` the subject's id and name, ``$8`` the request, ``$10`` who asked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """What an operation is about; a cluster's own operation has ``id == cluster_id``."""
+class Accepted:
+    """A request of one type about its subject, with every choice made, and how long it may take."""
 
-    type: str
-    id: UUID
-    name: str
-    cluster_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked for: the request with every choice made, and the plan that it comes to.
-
-    It holds its subject alone.  One without a plan has no deadline: it ends in this transaction.
-    ``rows`` as in ``ACCEPT``.
-    """
-
-    kind: str
+    kind: OperationType
+    effects: Effects
     subject: Subject
-    request: Mapping[str, object]
-    steps: Sequence[PlannedStep] = ()
+    asked: object
     allowance: Allowance | None = None
-    rows: str = ""
+
+    @property
+    def plan(self) -> Plan:
+        return self.kind.plan(self.asked)
 
 
 async def accept(
-    session: AsyncSession, caller: Caller, asked: Asked, at: datetime
+    session: AsyncSession, caller: Caller, accepted: Accepted, at: datetime
 ) -> OperationView:
     """Record an operation: pending, runnable at once; ``at`` is the transaction's instant.
 
-    Raise ``OperationConflict`` where another holds the subject.
+    One whose plan has no step is complete when this returns.  Raise ``OperationConflict`` where
+    another holds what it claims.
     """
-    view = _view(caller, asked, at)
+    plan = accepted.plan
+    view, deadlines = _view(caller, accepted, plan, at)
     ref = OperationRef(caller.tenant_id, view.id)
-    told = (*_row(caller, asked, view), *_plan(asked, view, ref))
-    statement = ACCEPT.format(rows=asked.rows)
-    written = await driver(session).fetchrow(statement, *told)
-    if not written["held"]:
-        await claims.hold_alone(session, ref, asked.subject.id)
-    return view
+    wanted = accepted.kind.claims(accepted.subject)
+    written = await driver(session).fetchrow(
+        ACCEPT,
+        *_row(caller, view, deadlines),
+        json.dumps(list(_steps(plan))),
+        json.dumps(view.snapshot),
+        [claim.resource_id for claim in wanted],
+        [claim.shared for claim in wanted],
+        events.CHANNEL,
+        events.payload_of(ref, 1),
+    )
+    if written["held"] < len(wanted):
+        await claims.hold(session, ref, wanted)
+    return view if plan.stages else await _completed(session, view.id, accepted.effects)
 
 
-def _view(caller: Caller, asked: Asked, at: datetime) -> OperationView:
-    operation_id, subject = uuid7(), asked.subject
-    deadlines = _deadlines(asked, at)
-    return OperationView(
+async def _completed(session: AsyncSession, operation_id: UUID, effects: Effects) -> OperationView:
+    operation = await operations.lock(session, operation_id)
+    await settling.settle(session, operation, effects)
+    return await view_of(session, operation)
+
+
+Times = tuple[datetime | None, datetime | None]
+
+
+def _view(
+    caller: Caller, accepted: Accepted, plan: Plan, at: datetime
+) -> tuple[OperationView, Times]:
+    """Return the operation as it will be read, and until when it goes forward and has ended."""
+    operation_id, kind, subject = uuid7(), accepted.kind, accepted.subject
+    forward_until, deadline_at = _deadlines(accepted.allowance, plan, at)
+    view = OperationView(
         id=operation_id,
-        type=asked.kind,
+        type=kind.name,
         resource_type=subject.type,
         resource_id=subject.id,
         resource_name=subject.name,
         cluster_id=subject.cluster_id,
-        request=dict(asked.request),
+        request=document_of(kind.name, accepted.asked),
         created_at=at,
         actor_id=caller.user_id,
         email=caller.email,
         token_id=caller.token_id,
-        workflow_id=workflow_id(asked.kind, operation_id),
-        snapshot=snapshots.first_snapshot(asked.steps, deadlines[1]),
+        workflow_id=workflow_id(kind.name, operation_id),
+        snapshot=snapshots.first_snapshot(kind, plan, deadline_at),
     )
+    return view, (forward_until, deadline_at)
 
 
-def _deadlines(asked: Asked, at: datetime) -> tuple[datetime | None, datetime | None]:
-    if asked.allowance is None:
+def _deadlines(allowance: Allowance | None, plan: Plan, at: datetime) -> Times:
+    if allowance is None or not plan.stages:
         return None, None
-    found = asked.allowance.from_now(limit_seconds(asked.steps), at)
+    found = allowance.from_now(plan.limit_seconds, at)
     return found.forward_until, found.deadline_at
 
 
-def _row(caller: Caller, asked: Asked, view: OperationView) -> tuple[object, ...]:
+def _row(caller: Caller, view: OperationView, deadlines: Times) -> tuple[object, ...]:
     return (
         view.id,
         caller.tenant_id,
@@ -134,18 +153,28 @@ def _row(caller: Caller, asked: Asked, view: OperationView) -> tuple[object, ...
         caller.token_id,
         caller.request_id,
         view.created_at,
-        *_deadlines(asked, view.created_at),
+        *deadlines,
     )
 
 
-def _plan(asked: Asked, view: OperationView, ref: OperationRef) -> tuple[object, ...]:
-    return (
-        [step.name for step in asked.steps],
-        [step.title for step in asked.steps],
-        [step.expected_seconds for step in asked.steps],
-        [step.resource_id for step in asked.steps],
-        json.dumps(view.snapshot),
-        asked.subject.id,
-        events.CHANNEL,
-        events.payload_of(ref, 1),
-    )
+def _steps(plan: Plan) -> Iterator[dict[str, object]]:
+    """Yield the rows of the plan's steps."""
+    placed = [(number, step) for number, stage in enumerate(plan.stages) for step in stage]
+    for position, (number, step) in enumerate(placed):
+        yield {
+            "position": position,
+            "stage": number,
+            "name": step.name,
+            "title": step.title,
+            "weight": step.expected_seconds,
+            "resource_id": _text(step.resource_id),
+            "resource_name": step.resource_name,
+            "action": step.action,
+            "makes": step.makes,
+            "undo": step.undo,
+            "limit_seconds": step.limit_seconds,
+        }
+
+
+def _text(value: UUID | None) -> str | None:
+    return str(value) if value else None

@@ -14,33 +14,49 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cks.db.models.operations import Operation, OperationClaim
 from cks.domain.operations.lifecycle import OperationRef
+from cks.domain.operations.types import Claim
 from cks.domain.refusals import OperationConflict
 
-TAKE_ALONE = sa.text("""
+TAKE = sa.text("""
 INSERT INTO operation_claims (tenant_id, operation_id, resource_id, slot)
-VALUES (:tenant, :operation, :resource, '(,)') ON CONFLICT DO NOTHING RETURNING resource_id
+VALUES (:tenant, :operation, :resource, claim_slot(:shared)) ON CONFLICT DO NOTHING
+""")
+HELD = sa.text("""
+SELECT count(*) FROM operation_claims WHERE operation_id = :operation AND resource_id = :resource
 """)
 
 
-async def hold_alone(session: AsyncSession, ref: OperationRef, resource_id: UUID) -> None:
-    """Let an operation hold a resource as its one writer.
+async def hold(session: AsyncSession, ref: OperationRef, claims: Sequence[Claim]) -> None:
+    """Let an operation hold all of these; what it holds already it keeps.
 
-    Raise ``OperationConflict`` naming the holder.  A holder that lets go between our attempt
-    and our look is no reason to refuse, so we try again.
+    Raise ``OperationConflict`` naming the holder.
     """
-    names = {
-        "tenant": ref.tenant_id,
-        "operation": ref.id,
-        "resource": resource_id,
-    }
-    while await session.scalar(TAKE_ALONE, names) is None:
-        if holders := await holders_of(session, resource_id):
+    for claim in claims:
+        await _hold(session, ref, claim)
+
+
+async def _hold(session: AsyncSession, ref: OperationRef, claim: Claim) -> None:
+    """Hold one resource.
+
+    A holder that lets go between our attempt and our look is no reason to refuse: try again.
+    """
+    one = {"operation": ref.id, "resource": claim.resource_id}
+    names = {**one, "tenant": ref.tenant_id, "shared": claim.shared}
+    while True:
+        await session.execute(TAKE, names)
+        if await session.scalar(HELD, one):
+            return
+        if holders := await holders_of(session, claim):
             raise conflict_with(holders[0])
 
 
-async def holders_of(session: AsyncSession, resource_id: UUID) -> Sequence[Operation]:
-    """Return the operations that hold a resource now."""
-    held = sa.select(OperationClaim.operation_id).where(OperationClaim.resource_id == resource_id)
+async def holders_of(session: AsyncSession, claim: Claim) -> Sequence[Operation]:
+    """Return the operations that are in the way of a claim now."""
+    held = sa.select(OperationClaim.operation_id).where(
+        OperationClaim.resource_id == claim.resource_id
+    )
+    if claim.shared:
+        held = held.where(sa.func.upper_inf(OperationClaim.slot))
     query = sa.select(Operation).where(Operation.id.in_(held)).order_by(Operation.id)
     return (await session.scalars(query)).all()
 

@@ -15,16 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cks.db.access.decisions import Target, operation_seen
 from cks.db.models.operations import Operation
 from cks.db.models.users import User
-from cks.db.operations import claims
-from cks.db.operations.rows import HOLD, state_of
+from cks.db.operations.rows import HELD, state_of
 from cks.db.pages import Cut, Page, fetch
 from cks.db.session import driver
 from cks.domain.access.permissions import Visibility
-from cks.domain.operations.deadlines import Deadlines
-from cks.domain.operations.lifecycle import Ending, OperationStatus, Reason
+from cks.domain.operations import moves
+from cks.domain.operations.lifecycle import Reason
 from cks.domain.operations.state import OperationState
 from cks.domain.refusals import NotFound
 
+HOLD = HELD.format("$1, $2, $3")
 NOW = sa.select(sa.func.now())
 DRAW_FENCE = """
 UPDATE operations SET fence = draw_fence(), run_id = $2 WHERE id = $1 RETURNING fence
@@ -32,13 +32,6 @@ UPDATE operations SET fence = draw_fence(), run_id = $2 WHERE id = $1 RETURNING 
 NOTE_DISPATCHED = """
 UPDATE operations SET dispatched_at = clock_timestamp() WHERE id = $1 AND dispatched_at IS NULL
 """
-
-
-def deadlines_of(operation: OperationState) -> Deadlines:
-    """Return the deadlines of an operation that has a plan."""
-    if operation.forward_until is None or operation.deadline_at is None:
-        raise AssertionError("an operation without a plan is acted on")
-    return Deadlines(operation.forward_until, operation.deadline_at)
 
 
 async def instant(session: AsyncSession) -> datetime:
@@ -79,12 +72,6 @@ async def emails_of(session: AsyncSession, users: set[UUID | None]) -> dict[UUID
     return {row.id: row.email for row in rows}
 
 
-def take(operation: OperationState) -> None:
-    """Begin: a run has taken the operation and will act."""
-    operation.status = OperationStatus.RUNNING
-    operation.started_at = operation.now
-
-
 async def draw_fence(session: AsyncSession, operation: OperationState) -> None:
     """Pass the right to act on: who acts under an older fence is refused in the cloud.
 
@@ -97,46 +84,15 @@ async def draw_fence(session: AsyncSession, operation: OperationState) -> None:
     operation.fence = await driver(session).fetchval(DRAW_FENCE, *told)
 
 
-def fence_of(operation: OperationState) -> int:
-    """Return the fence of an operation that a run has taken."""
-    if operation.fence is None:
-        raise AssertionError("an operation is acted on that no run has taken")
-    return operation.fence
-
-
 async def turn_back(session: AsyncSession, operation: OperationState, reason: Reason) -> None:
     """Give up the way forward, once: the first reason stays.
 
     The fence is drawn anew, since *this* run's own forward calls may be late too: an attempt
     that timed out is nobody's, yet its request can arrive after the undo.
     """
-    if operation.ending is not None:
-        return
-    operation.ending = reason.ending
-    operation.error = reason.message
-    deadlines = deadlines_of(operation).turned_back(operation.now)
-    operation.forward_until, operation.deadline_at = deadlines.forward_until, deadlines.deadline_at
-    await draw_fence(session, operation)
-    if reason.ending is Ending.FAILED:
-        operation.failure = {
-            "code": reason.code,
-            "fault": reason.fault,
-            "retryable": reason.retryable,
-            "details": {},
-        }
-
-
-async def settle(session: AsyncSession, operation: OperationState) -> None:
-    """Give the operation its terminal status, and back what it held.
-
-    Whoever started its run may not have lived to write that down: from now on it is looked for.
-    """
-    operation.dispatched_at = operation.dispatched_at or operation.now
-    operation.status = OperationStatus(operation.ending or OperationStatus.COMPLETED)
-    operation.completed_at = operation.now
     if operation.ending is None:
-        operation.progress = 100
-    await claims.release(session, operation.id)
+        moves.turn_back(operation, reason)
+        await draw_fence(session, operation)
 
 
 async def note_dispatched(session: AsyncSession, operation_id: UUID) -> None:

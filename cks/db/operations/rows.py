@@ -1,11 +1,12 @@
-"""An operation as its rows hold it: read with its steps, changed under its lock, written back.
+"""An operation's rows: read with its steps in one trip, written back in one.
 
-One trip reads an operation and all its steps, one writes what has changed of them together with
-the event that tells of it (``events.record``).  Nothing is written behind anybody's back: who
-changes a state records it, or nothing was changed.
+What is read is what the tables have (``held_operation`` returns the row type), and what is
+written is what ``WRITTEN`` and ``STEP_WRITTEN`` name: a new column that changes in an operation's
+life is a field of the state and a word here.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
@@ -15,116 +16,115 @@ import asyncpg
 import sqlalchemy as sa
 
 from cks.domain.operations.lifecycle import Ending, OperationStatus, StepStatus
+from cks.domain.operations.plans import ResourceKind, Undo
 from cks.domain.operations.state import OperationState, StepState
 
-COLUMNS = """
-       o.id, o.tenant_id, o.type, o.status, o.resource_type, o.resource_id, o.resource_name,
-       o.cluster_id, o.progress, o.request, o.workflow_id, o.created_by, o.actor_id, o.token_id,
-       o.request_id, o.created_at, o.started_at, o.completed_at, o.error, o.failure, o.run_id,
-       o.fence, o.ending, o.cancel_requested_at, o.runnable_at, o.dispatched_at, o.updated_at,
-       o.forward_until, o.deadline_at
-"""
-
-
-READ = f"""
-SELECT {COLUMNS}, clock_timestamp() AS now, (
+HELD = "SELECT (h.operation).*, h.now, h.steps FROM held_operation({}) h"
+"""``0016_typed_operations.sql``: an operation with its steps, as it is now."""
+READ = """
+SELECT o.*, clock_timestamp() AS now, (
     SELECT jsonb_agg(to_jsonb(s) ORDER BY s.position) FROM operation_steps s
      WHERE s.operation_id = o.id) AS steps
   FROM operations o
-"""  # noqa: S608  (our own columns)
-"""As ``hold_operation`` (``0012_held_operations.sql``) returns one that it has locked."""
+"""
+"""The same of many, for whoever changes nothing."""
+
+WRITTEN: Mapping[str, str] = {
+    "status": "text",
+    "progress": "int",
+    "started_at": "timestamptz",
+    "completed_at": "timestamptz",
+    "error": "text",
+    "failure": "jsonb",
+    "run_id": "text",
+    "fence": "bigint",
+    "ending": "text",
+    "cancel_requested_at": "timestamptz",
+    "dispatched_at": "timestamptz",
+    "forward_until": "timestamptz",
+    "deadline_at": "timestamptz",
+}
+STEP_WRITTEN: Mapping[str, str] = {
+    "status": "text",
+    "fraction": "float8",
+    "attempt": "int",
+    "started_at": "timestamptz",
+    "completed_at": "timestamptz",
+    "failing_since": "timestamptz",
+    "last_error": "text",
+    "fence": "bigint",
+    "undone_at": "timestamptz",
+    "orphaned_at": "timestamptz",
+}
+"""Column → type, of what changes."""
 
 
-HOLD = "SELECT * FROM hold_operation($1, $2, $3)"
+def _set(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} = n.{name}" for name in columns)
 
 
-SAVE = """
+def _typed(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {kind}" for name, kind in columns.items())
+
+
+SAVE = f"""
 WITH saved AS (
-    UPDATE operations SET status = $2, progress = $3, started_at = $4, completed_at = $5,
-           error = $6, failure = $7::jsonb, run_id = $8, fence = $9, ending = $10,
-           cancel_requested_at = $11, dispatched_at = $12, forward_until = $13, deadline_at = $14,
-           updated_at = now()
-     WHERE id = $1 RETURNING tenant_id
+    UPDATE operations o SET {_set(WRITTEN)}, updated_at = now()
+      FROM jsonb_to_record($2::jsonb) AS n ({_typed(WRITTEN)})
+     WHERE o.id = $1 RETURNING o.tenant_id
 ), stepped AS (
-    UPDATE operation_steps s
-       SET status = n.status, fraction = n.fraction, attempt = n.attempt,
-           started_at = n.started_at, completed_at = n.completed_at,
-           failing_since = n.failing_since, last_error = n.last_error, fence = n.fence,
-           undone_at = n.undone_at, orphaned_at = n.orphaned_at
-      FROM jsonb_to_recordset($15::jsonb) AS n (
-        position int, status text, fraction float8, attempt int, started_at timestamptz,
-        completed_at timestamptz, failing_since timestamptz, last_error text, fence bigint,
-        undone_at timestamptz, orphaned_at timestamptz)
+    UPDATE operation_steps s SET {_set(STEP_WRITTEN)}
+      FROM jsonb_to_recordset($3::jsonb) AS n (position int, {_typed(STEP_WRITTEN)})
      WHERE s.operation_id = $1 AND s.position = n.position
 ), told AS (
     INSERT INTO operation_events (tenant_id, operation_id, seq, event)
     SELECT tenant_id, $1, coalesce((SELECT max(seq) FROM operation_events
-                                     WHERE operation_id = $1), 0) + 1, $16::jsonb
+                                     WHERE operation_id = $1), 0) + 1, $4::jsonb
       FROM saved RETURNING tenant_id, seq
 )
-SELECT pg_notify($17, json_build_object(
+SELECT pg_notify($5, json_build_object(
            'tenant_id', tenant_id, 'operation_id', $1::uuid, 'seq', seq)::text) FROM told
-"""
+"""  # noqa: S608  (our own columns)
+
+FIELDS = tuple(f.name for f in fields(OperationState) if f.name not in ("steps", "written"))
+STEP_FIELDS = tuple(f.name for f in fields(StepState))
+TIMES = tuple(name for name in STEP_FIELDS if STEP_WRITTEN.get(name) == "timestamptz")
 
 
 def state_of(row: asyncpg.Record | sa.Row[Any]) -> OperationState:
-    """Return what a row of ``READ`` or of ``hold_operation`` says."""
-    told = row._asdict() if isinstance(row, sa.Row) else dict(row)
-    told["status"] = OperationStatus(told["status"])
-    told["ending"] = Ending(told["ending"]) if told["ending"] else None
-    told["request"] = told["request"] or {}
-    told["workflow_id"] = told["workflow_id"] or ""
-    told["steps"] = [_step_of(step) for step in told["steps"] or ()]
-    state = OperationState(**told)
+    """Return what a row of ``HELD`` or ``READ`` says."""
+    found: Mapping[str, Any] = row._asdict() if isinstance(row, sa.Row) else row
+    values = {name: found[name] for name in FIELDS}
+    values["status"] = OperationStatus(values["status"])
+    values["ending"] = Ending(values["ending"]) if values["ending"] else None
+    values["request"] = values["request"] or {}
+    values["workflow_id"] = values["workflow_id"] or ""
+    state = OperationState(**values, steps=[_step_of(step) for step in found["steps"] or ()])
     state.written = [replace(step) for step in state.steps]
     return state
 
 
-STEP_FIELDS = [field.name for field in fields(StepState)]
-
-
-TIMES = [name for name in STEP_FIELDS if name.endswith(("_at", "_since"))]
-
-
-def _step_of(said: dict[str, Any]) -> StepState:
-    told = {name: said[name] for name in STEP_FIELDS}
+def _step_of(said: Mapping[str, Any]) -> StepState:
+    values = {name: said[name] for name in STEP_FIELDS}
     for name in TIMES:
-        told[name] = datetime.fromisoformat(told[name]) if told[name] else None
-    told["status"] = StepStatus(told["status"])
-    told["resource_id"] = UUID(told["resource_id"]) if told["resource_id"] else None
-    return StepState(**told)
+        values[name] = datetime.fromisoformat(values[name]) if values[name] else None
+    values["status"], values["undo"] = StepStatus(values["status"]), Undo(values["undo"])
+    values["makes"] = ResourceKind(values["makes"]) if values["makes"] else None
+    values["resource_id"] = UUID(values["resource_id"]) if values["resource_id"] else None
+    return StepState(**values)
 
 
 async def save(
     connection: asyncpg.Connection, state: OperationState, event: str, channel: str
 ) -> None:
-    """Write what has changed, together with the event that tells of it; announce that."""
+    """Write what has changed, together with the event that reports it; announce that."""
     pairs = zip(state.steps, state.written, strict=True)
-    changed = [_told(step) for step, before in pairs if step != before]
-    await connection.fetch(
-        SAVE,
-        state.id,
-        state.status,
-        state.progress,
-        state.started_at,
-        state.completed_at,
-        state.error,
-        json.dumps(state.failure) if state.failure else None,
-        state.run_id,
-        state.fence,
-        state.ending,
-        state.cancel_requested_at,
-        state.dispatched_at,
-        state.forward_until,
-        state.deadline_at,
-        json.dumps(changed),
-        event,
-        channel,
-    )
+    steps = [_written(step, ("position", *STEP_WRITTEN)) for step, old in pairs if step != old]
+    operation = json.dumps(_written(state, WRITTEN))
+    await connection.fetch(SAVE, state.id, operation, json.dumps(steps), event, channel)
     state.written = [replace(step) for step in state.steps]
 
 
-def _told(step: StepState) -> dict[str, object]:
-    values = {name: getattr(step, name) for name in STEP_FIELDS}
-    times = {name: values[name].isoformat() for name in TIMES if values[name]}
-    return {**values, **times, "resource_id": str(step.resource_id)}
+def _written(state: OperationState | StepState, names: Any) -> dict[str, object]:  # noqa: ANN401
+    values = {name: getattr(state, name) for name in names}
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in values.items()}

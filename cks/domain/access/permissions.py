@@ -48,6 +48,7 @@ PERMISSIONS: dict[str, Permission] = {
     "namespaces.read": Permission("See namespaces", Scope.NAMESPACE, NAMESPACES),
     "namespaces.update": Permission("Change namespaces", Scope.NAMESPACE, NAMESPACES),
     "node_pools.read": Permission("See node pools", Scope.CLUSTER),
+    "node_pools.update": Permission("Change node pools", Scope.CLUSTER),
     "operations.cancel": Permission("Cancel operations", Scope.NAMESPACE),
     "operations.read": Permission("See operations and their events", Scope.NAMESPACE),
     "rbac.read": Permission("See roles, grants, and who may do what", Scope.TENANT),
@@ -116,13 +117,6 @@ ROLES: dict[str, BuiltIn] = {
     ),
 }
 """Name → each built-in role."""
-
-
-PERMISSION_OF = {
-    "cluster.create": ("clusters.create", Scope.TENANT),
-    "cluster.delete": ("clusters.delete", Scope.CLUSTER),
-}
-"""What its actor needs for an operation of a type, and how widely."""
 
 
 @dataclass(frozen=True, slots=True)

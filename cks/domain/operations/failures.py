@@ -38,8 +38,13 @@ def failed_at(code: str | None, title: str | None) -> Reason:
     return Reason(Ending.FAILED, known, f"{sentence}{where}.", fault)
 
 
-def said_at_the_end(reason: str, *, orphans: bool) -> str:
-    """Return what a tenant reads of an operation that came back, and what became of it all."""
+def said_at_the_end(reason: str, *, orphans: bool, changed: bool = False) -> str:
+    """Return what a tenant reads of an operation that came back, and what became of it all.
+
+    ``changed``: what it changed could not be brought back to what it was before.
+    """
+    if changed:
+        return f"{reason} What was changed may not be as it was before; see its conditions."
     if orphans:
         return f"{reason} What could not be removed in time is removed later; see `orphans`."
     return f"{reason} All that was made is undone."

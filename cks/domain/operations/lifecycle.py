@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Literal, TypedDict
 from uuid import UUID
 
-from cks.domain.refusals import Superseded, TooLate, TurnedBack
+from cks.domain.refusals import NotCancellable, Superseded, TooLate, TurnedBack
 
 
 class OperationStatus(StrEnum):
@@ -60,6 +60,7 @@ class Phase(StrEnum):
 
 
 Culprit = Literal["user", "provider", "internal"]
+CancelEffect = Literal["rolls_back", "stops_at_boundary", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +109,15 @@ def check_done(heading: Heading, steps: Iterable[StepStatus]) -> None:
         raise AssertionError("an operation is to complete before its steps")
 
 
-def check_cancel(status: OperationStatus) -> None:
-    """Raise ``TooLate`` unless there is something to cancel, or it was cancelled before."""
+def check_cancel(status: OperationStatus, effect: CancelEffect) -> None:
+    """Raise ``TooLate`` unless there is something to cancel, or it was cancelled before.
+
+    ``NotCancellable`` is raised for what only goes forward.
+    """
     if status in (OperationStatus.COMPLETED, OperationStatus.FAILED):
         raise TooLate(f"The operation has already {status}.", members={"operation_status": status})
+    if effect == "none" and status in LIVE:
+        raise NotCancellable("An operation of this type goes on to its end.")
 
 
 def phase_of(status: OperationStatus, ending: Ending | None) -> Phase:
@@ -158,7 +164,7 @@ class CancelSnapshot(TypedDict):
     """Whether a cancel would do anything now, what, and until which step."""
 
     possible: bool
-    effect: Literal["rolls_back", "none"]
+    effect: CancelEffect
     until_step: str | None
     reason: str | None
 
@@ -183,6 +189,7 @@ class OperationSnapshot(TypedDict):
     done: bool
     progress: int
     phase: str
+    expected_seconds: int
     status_reason: str | None
     steps: list[StepSnapshot]
     cancel: CancelSnapshot
@@ -195,14 +202,16 @@ class OperationSnapshot(TypedDict):
 
 
 def cancel_snapshot(
-    status: OperationStatus, ending: Ending | None, last_step: str | None
+    effect: CancelEffect, status: OperationStatus, ending: Ending | None, last_step: str | None
 ) -> CancelSnapshot:
-    """Say what a cancel would do to an operation in this state."""
+    """Say what a cancel would do to an operation in this state; ``effect`` is its type's."""
     if status not in LIVE:
         return _no_cancel(f"The operation has ended: {status}.")
     if ending is not None:
         return _no_cancel("The operation is already being undone.")
-    return CancelSnapshot(possible=True, effect="rolls_back", until_step=last_step, reason=None)
+    if effect == "none":
+        return _no_cancel("An operation of this type goes on to its end.")
+    return CancelSnapshot(possible=True, effect=effect, until_step=last_step, reason=None)
 
 
 def _no_cancel(reason: str) -> CancelSnapshot:

@@ -1,12 +1,12 @@
 """How an operation stands at a moment, in a tenant's words: derived from its rows."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
 from cks.domain.instants import rfc3339, rfc3339_or_none
 from cks.domain.operations.lifecycle import (
     LIVE,
+    CancelEffect,
     ErrorSnapshot,
     OperationSnapshot,
     OperationStatus,
@@ -17,9 +17,11 @@ from cks.domain.operations.lifecycle import (
     cancel_snapshot,
     phase_of,
 )
-from cks.domain.operations.plans import PlannedStep, made_by
+from cks.domain.operations.plans import Plan, PlannedStep, expected_seconds
 from cks.domain.operations.state import OperationState, StepState
 from cks.domain.operations.steps import orphans_among
+from cks.domain.operations.types import OperationType
+from cks.domain.registry import TYPES
 
 
 def snapshot_of(operation: OperationState) -> OperationSnapshot:
@@ -32,8 +34,9 @@ def snapshot_of(operation: OperationState) -> OperationSnapshot:
         progress=operation.progress,
         phase=phase_of(operation.status, operation.ending),
         status_reason=_reason(operation),
+        expected_seconds=expected_seconds([(step.stage, step.weight) for step in steps]),
         steps=[_step_snapshot(step) for step in steps],
-        cancel=cancel_snapshot(operation.status, operation.ending, last),
+        cancel=cancel_snapshot(_effect(operation), operation.status, operation.ending, last),
         started_at=rfc3339(operation.started_at) if _was_taken(operation) else None,
         completed_at=rfc3339_or_none(operation.completed_at),
         cancel_requested_at=rfc3339_or_none(operation.cancel_requested_at),
@@ -43,8 +46,15 @@ def snapshot_of(operation: OperationState) -> OperationSnapshot:
     )
 
 
-def first_snapshot(steps: Sequence[PlannedStep], deadline_at: datetime | None) -> OperationSnapshot:
+def _effect(operation: OperationState) -> CancelEffect:
+    return TYPES[operation.type].on_failure.cancel_effect
+
+
+def first_snapshot(
+    kind: OperationType, plan: Plan, deadline_at: datetime | None
+) -> OperationSnapshot:
     """Say how an operation stands that has just been accepted, with all its steps before it."""
+    steps, effect = plan.steps, kind.on_failure.cancel_effect
     last = steps[-1].name if steps else None
     return OperationSnapshot(
         status=OperationStatus.PENDING,
@@ -52,8 +62,9 @@ def first_snapshot(steps: Sequence[PlannedStep], deadline_at: datetime | None) -
         progress=0,
         phase=Phase.WAITING,
         status_reason=None,
+        expected_seconds=plan.expected_seconds,
         steps=[_first_step(step) for step in steps],
-        cancel=cancel_snapshot(OperationStatus.PENDING, None, last),
+        cancel=cancel_snapshot(effect, OperationStatus.PENDING, None, last),
         started_at=None,
         completed_at=None,
         cancel_requested_at=None,
@@ -110,11 +121,11 @@ def _step_snapshot(step: StepState) -> StepSnapshot:
 def _orphan_snapshots(operation: OperationState) -> list[OrphanSnapshot]:
     return [
         OrphanSnapshot(
-            kind=made[0],
+            kind=str(step.makes),
             id=str(step.resource_id or operation.cluster_id),
-            name=made[1] or operation.resource_name,
+            name=step.resource_name or operation.resource_name,
             since=rfc3339(step.orphaned_at),
         )
         for step in orphans_among(operation.steps)
-        if step.orphaned_at and (made := made_by(step.name))
+        if step.orphaned_at
     ]

@@ -10,12 +10,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from cks.domain.operations.lifecycle import Ending, OperationRef, OperationStatus, StepStatus
+from cks.domain.operations.deadlines import Deadlines
+from cks.domain.operations.lifecycle import (
+    Ending,
+    OperationRef,
+    OperationStatus,
+    StepStatus,
+)
+from cks.domain.operations.plans import ResourceKind, Undo
 
 
 @dataclass(slots=True)
 class StepState:
-    """A step of the plan.  ``fraction`` is the part of it that is done, 0 to 1.
+    """A step of the plan (``plans.PlannedStep``).  ``fraction``: the part that is done, 0 to 1.
 
     ``undone_at``: when nothing was left of it any more.  ``orphaned_at``: when the operation
     ended without that; it is an orphan until ``undone_at``.  ``attempt`` counts under ``fence``.
@@ -33,6 +40,12 @@ class StepState:
     failing_since: datetime | None
     last_error: str | None
     resource_id: UUID | None
+    resource_name: str | None
+    stage: int
+    action: str
+    makes: ResourceKind | None
+    undo: Undo
+    limit_seconds: int
     fence: int | None
     undone_at: datetime | None
     orphaned_at: datetime | None
@@ -86,6 +99,20 @@ class OperationState:
     def step(self, name: str) -> StepState:
         """Return the step of that name; the plan has it."""
         return next(step for step in self.steps if step.name == name)
+
+    @property
+    def acting_fence(self) -> int:
+        """Return the fence under which the run that has taken it acts."""
+        if self.fence is None:
+            raise AssertionError("an operation is acted on that no run has taken")
+        return self.fence
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """Return the deadlines of an operation that is to be carried out."""
+        if self.forward_until is None or self.deadline_at is None:
+            raise AssertionError("an operation without deadlines is acted on")
+        return Deadlines(self.forward_until, self.deadline_at)
 
     def seconds_until(self, at: datetime) -> float:
         """Return how long it is until then, by the database's clock."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from cks.domain.operations.lifecycle import StepStatus
-from cks.domain.operations.plans import made_by
+from cks.domain.operations.plans import Undo
 from cks.domain.operations.state import StepState
 
 LONGEST_ERROR = 500
@@ -29,7 +29,7 @@ def advance(step: StepState, fraction: float) -> None:
 
 
 def complete(step: StepState, now: datetime) -> None:
-    """Note that the step's wish is so."""
+    """Note that the step is done."""
     advance(step, 1.0)
     step.status = StepStatus.COMPLETED
     step.completed_at = now
@@ -51,9 +51,19 @@ def fail(step: StepState) -> None:
 
 
 def may_be_left(step: StepState) -> bool:
-    """Say whether something of the step may still be there: it was begun, and not undone."""
+    """Say whether something that the step made may still be there: only that is ever removed."""
+    return step.undo is Undo.REMOVE and _may_last(step)
+
+
+def may_be_changed(step: StepState) -> bool:
+    """Say whether what the step changed may still not be as it was before."""
+    return step.undo is Undo.RESTORE and _may_last(step)
+
+
+def _may_last(step: StepState) -> bool:
+    """Say whether the step was begun, and not undone."""
     undone = step.undone_at is not None or step.status == StepStatus.UNDONE
-    return step.started_at is not None and not undone and made_by(step.name) is not None
+    return step.started_at is not None and not undone
 
 
 def orphans_among(steps: Iterable[StepState]) -> Sequence[StepState]:

@@ -1,0 +1,31 @@
+"""What operations of each type do to the rows of their resource."""
+
+from collections.abc import Mapping
+
+from cks.db.clusters import creation, deletion, pool_update
+from cks.db.operations import settling
+from cks.db.operations.effects import Effects
+from cks.db.session import Session
+from cks.domain.clusters.creation import CREATE
+from cks.domain.clusters.deletion import DELETE
+from cks.domain.clusters.pool_update import UPDATE
+from cks.domain.operations.state import OperationState
+
+EFFECTS: Mapping[str, Effects] = {
+    CREATE.name: creation.EFFECTS,
+    DELETE.name: deletion.EFFECTS,
+    UPDATE.name: pool_update.EFFECTS,
+}
+
+
+async def take(session: Session, operation: OperationState) -> bool:
+    """Let the resource show that a run has begun; return whether its actor still may.
+
+    If not, what this wrote is not to be committed.
+    """
+    return await EFFECTS[operation.type].take(session, operation)
+
+
+async def settle(session: Session, operation: OperationState) -> None:
+    """End an operation, whatever its type."""
+    await settling.settle(session, operation, EFFECTS[operation.type])

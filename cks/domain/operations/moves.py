@@ -1,0 +1,62 @@
+"""Moves of an operation as a whole.  It is locked, and is recorded by whoever calls."""
+
+from cks.domain.operations import steps
+from cks.domain.operations.failures import said_at_the_end
+from cks.domain.operations.lifecycle import Ending, OperationStatus, Reason
+from cks.domain.operations.state import OperationState
+
+
+def take(operation: OperationState) -> None:
+    """Begin: a run has taken the operation and will act."""
+    operation.status = OperationStatus.RUNNING
+    operation.started_at = operation.now
+
+
+def turn_back(operation: OperationState, reason: Reason) -> None:
+    """Give up the way forward, once: the first reason stays.
+
+    One that waits behind another has no deadlines yet, and needs none to end.
+    """
+    if operation.ending is not None:
+        return
+    operation.ending = reason.ending
+    operation.error = reason.message
+    if operation.deadline_at is not None:
+        nearer = operation.deadlines.turned_back(operation.now)
+        operation.forward_until, operation.deadline_at = nearer.forward_until, nearer.deadline_at
+    if reason.ending is Ending.FAILED:
+        operation.failure = {
+            "code": reason.code,
+            "fault": reason.fault,
+            "retryable": reason.retryable,
+            "details": {},
+        }
+
+
+def end(operation: OperationState) -> None:
+    """Give the operation its terminal status, and name what it leaves.
+
+    Whoever started its run may not have lived to write that down: from now on it is looked for.
+    """
+    if operation.ending is None:
+        operation.progress = 100
+    else:
+        _leave(operation)
+    operation.dispatched_at = operation.dispatched_at or operation.now
+    operation.status = OperationStatus(operation.ending or OperationStatus.COMPLETED)
+    operation.completed_at = operation.now
+
+
+def _leave(operation: OperationState) -> None:
+    """Tell what is left of an operation that turned back.
+
+    What has no undo of its own goes with what it stands on: it is undone when all is.
+    """
+    left = [step for step in operation.steps if steps.may_be_left(step)]
+    changed = any(steps.may_be_changed(step) for step in operation.steps)
+    for step in left:
+        steps.orphan(step, operation.now)
+    if not left and not changed:
+        steps.undo_all(operation.steps, operation.now)
+    said = operation.error or ""
+    operation.error = said_at_the_end(said, orphans=bool(left), changed=changed)
