@@ -12,6 +12,7 @@ from api.http.endpoint import Call, Endpoint, Reply
 from api.http.fields import Id
 from api.http.pagination import PageQuery, cut_of, token_of
 from api.http.validation import Query, RequestBody, ResponseBody
+from api.tags import ACCESS, USERS
 from cks.db.access import decisions, explanations, grants, roles
 from cks.db.access.explanations import Explained
 from cks.db.people import users
@@ -139,7 +140,10 @@ ENDPOINTS = (
         path="/v1/access:check",
         permission=None,
         why_open="everybody may ask about themselves; about others it takes `rbac.read`",
+        tag=ACCESS,
         summary="Ask whether somebody may do something, and why",
+        description="`code` is `granted`, or what came nearest to it; `role`, `scope` and `via` "
+        "say by what.",
         answers=AccessBody,
         body=AccessCheck,
         safe=True,
@@ -151,6 +155,7 @@ ENDPOINTS = (
         path=ME,
         permission=None,
         why_open="it shows the caller to themselves",
+        tag=USERS,
         summary="List what you may do, and by what",
         answers=HeldPage,
         query=PageQuery,

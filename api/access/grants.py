@@ -8,6 +8,7 @@ from api.http.endpoint import Call, Endpoint, Reply, Subject
 from api.http.fields import Id, Instant, RoleName
 from api.http.pagination import PageQuery, cut_of, token_of
 from api.http.validation import Query, RequestBody, ResponseBody, id_in
+from api.tags import USERS
 from cks.db.access import grants
 from cks.db.access.decisions import Target
 from cks.db.access.grants import GrantView, GrantWish
@@ -115,6 +116,7 @@ ENDPOINTS = (
         path=LIST,
         permission="rbac.read",
         target=Target.USER,
+        tag=USERS,
         summary="List a user's grants, newest first",
         answers=GrantPage,
         query=PageQuery,
@@ -125,7 +127,11 @@ ENDPOINTS = (
         path=LIST,
         permission=BIND,
         target=Target.GRANTEE,
+        tag=USERS,
         summary="Give a user a role",
+        description="Who gives a role holds the right to bind and all that the role lists, there "
+        "and for as long; one that is `unprivileged` takes the right to bind alone. Nobody changes "
+        "their own grants.",
         answers=GrantBody,
         status=201,
         body=NewGrant,
@@ -137,6 +143,7 @@ ENDPOINTS = (
         path=ONE,
         permission=BIND,
         target=Target.GRANT,
+        tag=USERS,
         summary="Take a role from a user",
         answers=GrantBody,
         refuses=(LastAdmin,),

@@ -9,6 +9,7 @@ from api.clusters.new_cluster import MOST_POOLS, NewCluster, NewNodePool
 from api.http.endpoint import Call, Endpoint, Reply
 from api.http.fields import Label
 from api.http.validation import Either, Query, ResponseBody
+from api.tags import CATALOGUE
 from cks.db.access.decisions import Target
 from cks.db.billing.tariff import current_tariff
 from cks.domain.billing.prices import (
@@ -101,6 +102,7 @@ ENDPOINTS = (
         path="/v1/billing:estimate",
         permission="catalogue.read",
         target=Target.ANYWHERE,
+        tag=CATALOGUE,
         summary="Estimate what a cluster or a node pool costs",
         answers=EstimateBody,
         body=Either("node_pools", ClusterSpec, PoolSpec),

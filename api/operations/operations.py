@@ -13,6 +13,7 @@ from api.http.validation import Query, id_in
 from api.operations.bodies import OperationBody, OperationPage, operation_body
 from api.operations.replies import started
 from api.operations.streams import EVENT_STREAM, follow_all, follow_one
+from api.tags import OPERATIONS
 from cks.db.access.decisions import Target
 from cks.db.operations import operations, settling, views
 from cks.db.operations.operations import OperationFilter
@@ -127,6 +128,7 @@ ENDPOINTS = (
         path=LIST,
         permission="operations.read",
         target=Target.OWN,
+        tag=OPERATIONS,
         summary="List operations, newest first",
         answers=OperationPage,
         query=OperationQuery,
@@ -137,7 +139,9 @@ ENDPOINTS = (
         path=ONE,
         permission="operations.read",
         target=Target.OPERATION,
+        tag=OPERATIONS,
         summary="Get an operation, or wait for its end",
+        description="Answers at once; with `wait`, when the operation is done or the time is up.",
         answers=OperationBody,
         query=WaitQuery,
         wait=get_operation,
@@ -147,7 +151,10 @@ ENDPOINTS = (
         path=f"{ONE}/events",
         permission="operations.read",
         target=Target.OPERATION,
+        tag=OPERATIONS,
         summary="Follow an operation to its end (server-sent events)",
+        description="Each event is named `operation`; its data is the operation as it was then. A "
+        "comment comes every 15 seconds. The stream ends after the last event.",
         answers=OperationBody,
         stream=EVENT_STREAM,
         wait=follow_operation,
@@ -157,7 +164,10 @@ ENDPOINTS = (
         path=f"{ONE}:cancel",
         permission="operations.cancel",
         target=Target.OPERATION,
+        tag=OPERATIONS,
         summary="Cancel an operation and undo what it did",
+        description="What was made is undone first: follow the operation to `cancelled`. Repeating "
+        "it is harmless. What has completed or failed is answered 409.",
         answers=OperationBody,
         status=202,
         refuses=(TooLate,),
@@ -169,7 +179,10 @@ ENDPOINTS = (
         path="/v1/events",
         permission="operations.read",
         target=Target.OWN,
+        tag=OPERATIONS,
         summary="Follow all operations (server-sent events)",
+        description="Each event is named `operation`; its data is the operation as it was then. A "
+        "comment comes every 15 seconds. The stream has no end.",
         answers=OperationBody,
         stream=EVENT_STREAM,
         wait=follow_events,

@@ -8,6 +8,7 @@ from api.http.endpoint import Call, Endpoint, Reply, Subject
 from api.http.fields import RoleName
 from api.http.pagination import PageQuery, cut_of, token_of
 from api.http.validation import Query, RequestBody, ResponseBody, id_in
+from api.tags import USERS
 from cks.db.access.decisions import Target
 from cks.db.models.users import User
 from cks.db.people import users
@@ -75,6 +76,7 @@ ENDPOINTS = (
         path="/v1/me",
         permission=None,
         why_open="it shows the caller to themselves",
+        tag=USERS,
         summary="Get yourself",
         answers=UserBody,
         act=get_me,
@@ -83,6 +85,7 @@ ENDPOINTS = (
         method="GET",
         path=LIST,
         permission="users.read",
+        tag=USERS,
         summary="List users, newest first",
         answers=UserPage,
         query=PageQuery,
@@ -93,6 +96,7 @@ ENDPOINTS = (
         path=ONE,
         permission="users.read",
         target=Target.USER,
+        tag=USERS,
         summary="Get a user",
         answers=UserBody,
         act=get_user,
@@ -102,7 +106,10 @@ ENDPOINTS = (
         path=ONE,
         permission=BIND,
         target=Target.USER,
+        tag=USERS,
         summary="Give a user another role of their own",
+        description="It takes the right to give both roles, the old and the new. Nobody changes "
+        "their own. The last admin of a tenant stays (409 `last_admin`).",
         answers=UserBody,
         body=UserChange,
         refuses=(LastAdmin,),
