@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from api.http.endpoint import Call, Endpoint, Reply, Subject
-from api.http.fields import Id, Instant, RoleName
+from api.http.fields import Id, Identifier, Instant
 from api.http.pagination import PageQuery, cut_of, token_of
 from api.http.validation import Query, RequestBody, ResponseBody, id_in
 from api.tags import USERS
@@ -43,7 +43,7 @@ class GrantPage(ResponseBody):
 class NewGrant(RequestBody):
     """A role to be given: in the whole tenant, in a cluster, or in a namespace of it."""
 
-    role: RoleName
+    role: Identifier
     """The name of a role of the tenant."""
     cluster_id: Id | None = None
     """Where it counts, and in all that is below; left out: in the whole tenant."""

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from api.http.endpoint import Call, Endpoint, Reply, Subject
 from api.http.etags import check_match, etag_of
-from api.http.fields import TEXT, RoleName
+from api.http.fields import TEXT, Identifier
 from api.http.pagination import PageQuery, cut_of, token_of
 from api.http.validation import Query, RequestBody, ResponseBody, id_in, unsaid
 from api.tags import ACCESS
@@ -67,7 +67,7 @@ class PermissionPage(ResponseBody):
 class NewRole(RequestBody):
     """A role of the tenant's own."""
 
-    name: RoleName
+    name: Identifier
     """Another role of the tenant may not have it, in whatever case."""
     description: Said | None = None
     permissions: Listed
@@ -79,7 +79,7 @@ class NewRole(RequestBody):
 class RoleChange(RequestBody):
     """What is to be changed (JSON merge patch); what is left out stays."""
 
-    name: RoleName = unsaid()
+    name: Identifier = unsaid()
     """Another role of the tenant may not have it, in whatever case."""
     description: Said | None = None
     permissions: Listed = unsaid()

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from api.clusters.new_cluster import MOST_POOLS, NewCluster, NewNodePool
+from api.clusters.on_offer import what_is_on_offer
 from api.http.endpoint import Call, Endpoint, Reply
 from api.http.fields import Label
 from api.http.validation import Either, Query, ResponseBody
@@ -106,6 +107,7 @@ ENDPOINTS = (
         summary="Estimate what a cluster or a node pool costs",
         answers=EstimateBody,
         body=Either("node_pools", ClusterSpec, PoolSpec),
+        judged_by=what_is_on_offer,
         safe=True,
         refuses=(NoPrice,),
         act=estimate_cost,

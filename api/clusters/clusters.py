@@ -15,6 +15,7 @@ from api.clusters.bodies import (
     node_pool_body,
 )
 from api.clusters.new_cluster import NewCluster, NewNodePool
+from api.clusters.on_offer import what_is_on_offer
 from api.http.endpoint import Call, Endpoint, Reply
 from api.http.etags import check_match
 from api.http.fields import Name, Version
@@ -183,6 +184,7 @@ ENDPOINTS = (
         answers=OperationBody,
         status=202,
         body=NewCluster,
+        judged_by=what_is_on_offer,
         query=StartQuery,
         refuses=(NameTaken, QuotaExceeded),
         act=create_cluster,

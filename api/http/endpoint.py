@@ -34,8 +34,8 @@ MUTATING = frozenset(("POST", "PATCH", "PUT", "DELETE"))
 class Call(Generic[Body, Params]):
     """A request that was read, and whose caller is known and allowed.
 
-    ``session`` is the one transaction of the request, ``at`` its instant; ``sight``, how much the
-    caller sees by the route's permission.
+    ``session`` is the one transaction of the request, ``at`` its instant; ``visibility``, how much
+    the caller sees by the route's permission.
     """
 
     request: web.Request
@@ -100,10 +100,11 @@ class Endpoint:
     ``named`` are the parts that may be given as ``name:prod``, too.  A route without a permission
     says ``why_open``: it is for whoever has a token.
 
-    Exactly one of ``act`` (inside one transaction) and ``wait`` (a
-    reader who waits) is set.  ``stream`` is the media type of an answer that is no JSON.  A POST
-    that is ``safe`` changes nothing (RFC 9110): it leaves no line in the log.  Only what is
-    ``always_open`` may be changed by a tenant that is suspended.
+    ``judged_by`` finds what the body's rules need to know beside the instant.  Exactly one of
+    ``act`` (inside one transaction) and ``wait`` (a reader who waits) is set.  ``stream`` is the
+    media type of an answer that is no JSON.  A POST that is ``safe`` changes nothing (RFC 9110): it
+    leaves no line in the log.  Only what is ``always_open`` may be changed by a tenant that is
+    suspended.
     """
 
     method: str
@@ -118,6 +119,7 @@ class Endpoint:
     why_open: str | None = None
     status: int = 200
     body: type[RequestBody] | Either | None = None
+    judged_by: Callable[[AppContext, Session], Awaitable[Mapping[str, object]]] | None = None
     query: type[Query] = Query
     refuses: tuple[type[Declined], ...] = ()
     stream: str | None = None

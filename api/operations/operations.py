@@ -17,6 +17,7 @@ from api.tags import OPERATIONS
 from cks.db.access.decisions import Target
 from cks.db.operations import operations, settling, views
 from cks.db.operations.operations import OperationFilter
+from cks.db.operations.views import OperationView
 from cks.domain.refusals import NotFound, TooLate
 
 LIST = "/v1/operations"
@@ -80,7 +81,7 @@ async def get_operation(visit: Visit[WaitQuery]) -> Reply:
     """Answer from the rows alone; with ``wait``, when it is done or the time is up."""
     pace = visit.context.settings.pace
     operation_id = await _id_in(visit)
-    body = operation_body(await visit.authorization.look(operation_id), pace)
+    body = operation_body(await _look(visit, operation_id), pace)
     if body.done or not visit.query.wait:
         return Reply(body)
     loop = asyncio.get_running_loop()
@@ -88,7 +89,7 @@ async def get_operation(visit: Visit[WaitQuery]) -> Reply:
     with visit.context.announcements.about(operation_id) as news:
         while True:
             news.clear()
-            body = operation_body(await visit.authorization.look(operation_id), pace)
+            body = operation_body(await _look(visit, operation_id), pace)
             left = until - loop.time()
             if body.done or left <= 0:
                 return Reply(body)
@@ -96,6 +97,17 @@ async def get_operation(visit: Visit[WaitQuery]) -> Reply:
                 await asyncio.wait_for(news.wait(), min(left, 5))
             except TimeoutError:
                 continue
+
+
+async def _look(visit: Visit[Any], operation_id: UUID) -> OperationView:
+    """Read it together with its reader's right to it: once to the database and back."""
+    way = visit.authorization
+    needed = str(way.question.permission)
+    found = await views.glimpse(way.database, way.claim, needed, operation_id)
+    way.judge(found.identity)
+    if found.operation is None:
+        raise NotFound(Target.OPERATION.lost)
+    return found.operation
 
 
 async def _id_in(visit: Visit[Any]) -> UUID:

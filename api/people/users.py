@@ -5,7 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 from api.http.endpoint import Call, Endpoint, Reply, Subject
-from api.http.fields import RoleName
+from api.http.fields import Identifier
 from api.http.pagination import PageQuery, cut_of, token_of
 from api.http.validation import Query, RequestBody, ResponseBody, id_in
 from api.tags import USERS
@@ -42,7 +42,7 @@ class UserPage(ResponseBody):
 class UserChange(RequestBody):
     """What is to be changed of a user (JSON merge patch)."""
 
-    role: RoleName
+    role: Identifier
     """The name of a role of the tenant."""
 
 
