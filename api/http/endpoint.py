@@ -129,10 +129,20 @@ class Endpoint:
     wait: Callable[..., Awaitable[Reply | web.StreamResponse]] | None = None
 
     @property
+    def handler(self) -> Callable[..., Awaitable[object]]:
+        handler = self.act or self.wait
+        assert handler is not None  # noqa: S101  (one of them is set)
+        return handler
+
+    @property
     def name(self) -> str:
         """Return the operation's id in OpenAPI: the handler's name."""
-        handler = self.act or self.wait
-        return getattr(handler, "__name__", self.path)
+        return self.handler.__name__
+
+    @property
+    def source(self) -> str:
+        """Return where it is declared, for who looks for it."""
+        return f"{self.handler.__module__}.{self.name}"
 
     @property
     def takes_body(self) -> bool:

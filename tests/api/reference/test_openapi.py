@@ -153,8 +153,7 @@ def test_every_operation_tells_its_permission_and_nothing_of_the_code(described:
         no_needs = f"Needs no permission: {endpoint.why_open}."
         assert said.startswith(endpoint.description or "Needs")
         assert said.endswith(told_needs if endpoint.permission else no_needs)
-        handler = endpoint.act or endpoint.wait
-        assert (handler.__doc__ or "no docstring") not in said
+        assert (endpoint.handler.__doc__ or "no docstring") not in said
 
 
 def check(described: Any, name: str, status: int, body: Any) -> None:
