@@ -141,9 +141,9 @@ ENDPOINTS = (
         permission=None,
         why_open="everybody may ask about themselves; about others it takes `rbac.read`",
         tag=ACCESS,
-        summary="Ask whether somebody may do something, and why",
-        description="`code` is `granted`, or what came nearest to it; `role`, `scope` and `via` "
-        "say by what.",
+        summary="Check whether somebody may do something, and why",
+        description="`code` is `granted`, or says what came closest; `role`, `scope` and `via` say "
+        "which role that was, and where it is bound.",
         answers=AccessBody,
         body=AccessCheck,
         safe=True,
@@ -156,7 +156,7 @@ ENDPOINTS = (
         permission=None,
         why_open="it shows the caller to themselves",
         tag=USERS,
-        summary="List what you may do, and by what",
+        summary="List your permissions, and what gives them to you",
         answers=HeldPage,
         query=PageQuery,
         act=list_my_permissions,

@@ -129,9 +129,9 @@ ENDPOINTS = (
         target=Target.GRANTEE,
         tag=USERS,
         summary="Give a user a role",
-        description="Who gives a role holds the right to bind and all that the role lists, there "
-        "and for as long; one that is `unprivileged` takes the right to bind alone. Nobody changes "
-        "their own grants.",
+        description="To give a role you need the right to bind, and everything that the role "
+        "lists, in the same place and for as long; for one that is `unprivileged`, the right to "
+        "bind is enough. Nobody can change their own grants.",
         answers=GrantBody,
         status=201,
         body=NewGrant,

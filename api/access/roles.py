@@ -184,7 +184,7 @@ ENDPOINTS = (
         path=LIST,
         permission="rbac.roles.create",
         tag=ACCESS,
-        summary="Make a role",
+        summary="Create a role",
         answers=RoleBody,
         status=201,
         body=NewRole,
@@ -208,8 +208,8 @@ ENDPOINTS = (
         target=Target.ROLE,
         tag=ACCESS,
         summary="Change a role",
-        description="Whoever has the role gains, or loses, at once. `permissions` replaces all "
-        "that it listed.",
+        description="Everybody who has the role gains or loses at once. `permissions` replaces the "
+        "whole list.",
         answers=RoleBody,
         body=RoleChange,
         refuses=(NameTaken, PreconditionFailed),

@@ -178,9 +178,9 @@ ENDPOINTS = (
         permission="clusters.create",
         tag=CLUSTERS,
         summary="Create a cluster",
-        description="The cluster is there at once, `pending`; the answer is the operation that "
-        "makes it `running`. If that fails, the cluster is `failed` and holds nothing but "
-        "`orphans`.",
+        description="The cluster exists at once, as `pending`; the answer is the operation that "
+        "makes it `running`. If that fails, the cluster is `failed`, and nothing remains of it but "
+        "its `orphans`.",
         answers=OperationBody,
         status=202,
         body=NewCluster,
@@ -219,8 +219,8 @@ ENDPOINTS = (
         named=("cluster_id",),
         tag=CLUSTERS,
         summary="Delete a failed cluster",
-        description="Only a cluster that has `failed` can be deleted yet: its operation is "
-        "complete at once, and its name is free. For any other the answer is 501.",
+        description="So far only a cluster that has `failed` can be deleted: its operation "
+        "completes at once, and its name is free again. For any other the answer is 501.",
         answers=OperationBody,
         status=202,
         query=DeleteQuery,

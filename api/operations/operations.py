@@ -153,7 +153,8 @@ ENDPOINTS = (
         target=Target.OPERATION,
         tag=OPERATIONS,
         summary="Get an operation, or wait for its end",
-        description="Answers at once; with `wait`, when the operation is done or the time is up.",
+        description="Answers at once or, with `wait`, when the operation is done or the time is "
+        "up.",
         answers=OperationBody,
         query=WaitQuery,
         wait=get_operation,
@@ -165,8 +166,8 @@ ENDPOINTS = (
         target=Target.OPERATION,
         tag=OPERATIONS,
         summary="Follow an operation to its end (server-sent events)",
-        description="Each event is named `operation`; its data is the operation as it was then. A "
-        "comment comes every 15 seconds. The stream ends after the last event.",
+        description="Each event is named `operation`; its data is the operation as it was then. "
+        "After 15 silent seconds a comment is sent. The stream ends after the last event.",
         answers=OperationBody,
         stream=EVENT_STREAM,
         wait=follow_operation,
@@ -178,8 +179,9 @@ ENDPOINTS = (
         target=Target.OPERATION,
         tag=OPERATIONS,
         summary="Cancel an operation and undo what it did",
-        description="What was made is undone first: follow the operation to `cancelled`. Repeating "
-        "it is harmless. What has completed or failed is answered 409.",
+        description="What was made is undone first: follow the operation until it is `cancelled`. "
+        "Repeating the call is harmless. For an operation that has completed or failed the answer "
+        "is 409.",
         answers=OperationBody,
         status=202,
         refuses=(TooLate,),
@@ -193,8 +195,8 @@ ENDPOINTS = (
         target=Target.OWN,
         tag=OPERATIONS,
         summary="Follow all operations (server-sent events)",
-        description="Each event is named `operation`; its data is the operation as it was then. A "
-        "comment comes every 15 seconds. The stream has no end.",
+        description="Each event is named `operation`; its data is the operation as it was then. "
+        "After 15 silent seconds a comment is sent. The stream has no end.",
         answers=OperationBody,
         stream=EVENT_STREAM,
         wait=follow_events,

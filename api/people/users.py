@@ -108,8 +108,8 @@ ENDPOINTS = (
         target=Target.USER,
         tag=USERS,
         summary="Give a user another role of their own",
-        description="It takes the right to give both roles, the old and the new. Nobody changes "
-        "their own. The last admin of a tenant stays (409 `last_admin`).",
+        description="You need the right to give both roles, the old one and the new one. Nobody "
+        "can change their own role. A tenant always keeps an admin (409 `last_admin`).",
         answers=UserBody,
         body=UserChange,
         refuses=(LastAdmin,),

@@ -39,15 +39,19 @@ Shape = Mapping[str, Any]
 TEXT = {"type": "string"}
 KEY = {**TEXT, "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
 KEY_SAID = (
-    "1 to 255 printable ASCII characters without spaces, of your choice; kept for 24 hours at "
-    "least. A repeat of the same request under the same key starts nothing: it is answered with "
+    "1 to 255 printable ASCII characters without spaces, of your choice; kept for at least "
+    "24 hours. A repeat of the same request under the same key starts nothing: it is answered with "
     "the operation of the first, as it is now, or with the answer of the first. Another request "
     "under it is refused (422 `idempotency_key_reused`)."
 )
-MATCH_SAID = "The `ETag` of the state to be changed: in any other it is not (412). `*` is any."
+MATCH_SAID = (
+    "The `ETag` of the state that you mean to change: in any other nothing is changed (412). "
+    "`*` is any state."
+)
 RESUME_SAID = (
-    "The `id` of the last event that was read: the stream goes on after it, with nothing lost. "
-    "Without it, one operation's stream begins with its first event, that of all with the next."
+    "The `id` of the last event that you have read: the stream continues after it, with nothing "
+    "lost. Without it, one operation's stream begins with its first event, that of all with the "
+    "next."
 )
 
 

@@ -51,10 +51,10 @@ class Target(StrEnum):
     """
 
     TENANT = "tenant", " in the whole tenant"
-    ANYWHERE = "anywhere", ", and shows what each grant of it reaches"
-    OWN = "own", "; what you asked for is shown in any case"
+    ANYWHERE = "anywhere", " in any place, and shows what your grants of it reach"
+    OWN = "own", "; what you have started yourself is always shown"
     CLUSTER = "cluster", " in the cluster", "cluster"
-    OPERATION = "operation", " where the operation is", "operation"
+    OPERATION = "operation", " where the operation takes place", "operation"
     USER = "user", " in the whole tenant", "user"
     GRANTEE = "grantee", " where the role is to be bound", "user"
     ROLE = "role", " in the whole tenant", "role"
