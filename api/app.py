@@ -7,18 +7,25 @@ from aiohttp import web
 
 from api import not_implemented
 from api.http.context import APP_CONTEXT, AppContext
+from api.http.declared_once import check_declared_once, declarations_of
+from api.http.endpoint import Endpoint
 from api.http.validation import LONGEST_BODY
 from api.reference import examples, openapi, page
 from api.routes import ENDPOINTS
 from api.serving import answering, serve
 
 
-def build_app(context: AppContext) -> web.Application:
-    """Return the application that tenants talk to."""
+def build_app(context: AppContext, endpoints: tuple[Endpoint, ...] = ENDPOINTS) -> web.Application:
+    """Return the application that tenants talk to.
+
+    Raise ``ValueError`` for a route that is declared twice, or is served and kept for later.
+    """
+    declared = (each for endpoint in endpoints for each in declarations_of(endpoint))
+    check_declared_once([*declared, *not_implemented.declarations()])
     app = web.Application(middlewares=[answering], client_max_size=LONGEST_BODY)
     app[APP_CONTEXT] = context
     url, release = context.settings.api_url, version("cks-control-plane")
-    described = openapi.document(ENDPOINTS, url, release, examples.load())
+    described = openapi.document(endpoints, url, release, examples.load())
     raw = json.dumps(described).encode()
 
     async def describe(_: web.Request) -> web.Response:
@@ -26,7 +33,7 @@ def build_app(context: AppContext) -> web.Application:
 
     app.router.add_route("GET", "/openapi.json", describe)
     # Longer paths first: `{id}:cancel` is also an `{id}`, of a thing that there is not.
-    for endpoint in sorted(ENDPOINTS, key=lambda e: -len(e.path)):
+    for endpoint in sorted(endpoints, key=lambda e: -len(e.path)):
         app.router.add_route(endpoint.method, endpoint.path, serve(endpoint))
     app.add_routes(page.routes(context.settings.api_url))
     app.add_routes(not_implemented.routes())

@@ -227,8 +227,8 @@ async def _judge(endpoint: Endpoint, said: Said, inside: Admission, context: App
     if not said.legible:
         return
     knowledge: dict[str, object] = {"at": inside.at}
-    if endpoint.body:
-        knowledge["catalogue"] = await context.offers.current(inside.session)
+    if endpoint.judged_by:
+        knowledge |= await endpoint.judged_by(context, inside.session)
     try:
         said.body = body_of(said.text, endpoint.body, knowledge)
     except Invalid as refusal:

@@ -12,6 +12,7 @@ from api.http.endpoint import Call, Endpoint, Reply
 from api.http.fields import Id
 from api.http.pagination import PageQuery, cut_of, token_of
 from api.http.validation import Query, RequestBody, ResponseBody
+from api.tags import ACCESS, USERS
 from cks.db.access import decisions, explanations, grants, roles
 from cks.db.access.explanations import Explained
 from cks.db.people import users
@@ -139,7 +140,10 @@ ENDPOINTS = (
         path="/v1/access:check",
         permission=None,
         why_open="everybody may ask about themselves; about others it takes `rbac.read`",
-        summary="Ask whether somebody may do something, and why",
+        tag=ACCESS,
+        summary="Check whether somebody may do something, and why",
+        description="`code` is `granted`, or says what came closest; `role`, `scope` and `via` say "
+        "which role that was, and where it is bound.",
         answers=AccessBody,
         body=AccessCheck,
         safe=True,
@@ -151,7 +155,8 @@ ENDPOINTS = (
         path=ME,
         permission=None,
         why_open="it shows the caller to themselves",
-        summary="List what you may do, and by what",
+        tag=USERS,
+        summary="List your permissions, and what gives them to you",
         answers=HeldPage,
         query=PageQuery,
         act=list_my_permissions,

@@ -5,9 +5,10 @@ from datetime import datetime
 from uuid import UUID
 
 from api.http.endpoint import Call, Endpoint, Reply, Subject
-from api.http.fields import Id, Instant, RoleName
+from api.http.fields import Id, Identifier, Instant
 from api.http.pagination import PageQuery, cut_of, token_of
 from api.http.validation import Query, RequestBody, ResponseBody, id_in
+from api.tags import USERS
 from cks.db.access import grants
 from cks.db.access.decisions import Target
 from cks.db.access.grants import GrantView, GrantWish
@@ -42,7 +43,7 @@ class GrantPage(ResponseBody):
 class NewGrant(RequestBody):
     """A role to be given: in the whole tenant, in a cluster, or in a namespace of it."""
 
-    role: RoleName
+    role: Identifier
     """The name of a role of the tenant."""
     cluster_id: Id | None = None
     """Where it counts, and in all that is below; left out: in the whole tenant."""
@@ -115,6 +116,7 @@ ENDPOINTS = (
         path=LIST,
         permission="rbac.read",
         target=Target.USER,
+        tag=USERS,
         summary="List a user's grants, newest first",
         answers=GrantPage,
         query=PageQuery,
@@ -125,7 +127,11 @@ ENDPOINTS = (
         path=LIST,
         permission=BIND,
         target=Target.GRANTEE,
+        tag=USERS,
         summary="Give a user a role",
+        description="To give a role you need the right to bind, and everything that the role "
+        "lists, in the same place and for as long; for one that is `unprivileged`, the right to "
+        "bind is enough. Nobody can change their own grants.",
         answers=GrantBody,
         status=201,
         body=NewGrant,
@@ -137,6 +143,7 @@ ENDPOINTS = (
         path=ONE,
         permission=BIND,
         target=Target.GRANT,
+        tag=USERS,
         summary="Take a role from a user",
         answers=GrantBody,
         refuses=(LastAdmin,),

@@ -8,9 +8,10 @@ from pydantic import Field, StringConstraints
 
 from api.http.endpoint import Call, Endpoint, Reply, Subject
 from api.http.etags import check_match, etag_of
-from api.http.fields import TEXT, RoleName
+from api.http.fields import TEXT, Identifier
 from api.http.pagination import PageQuery, cut_of, token_of
 from api.http.validation import Query, RequestBody, ResponseBody, id_in, unsaid
+from api.tags import ACCESS
 from cks.db.access import roles
 from cks.db.access.decisions import Target
 from cks.db.access.roles import RoleView
@@ -66,7 +67,7 @@ class PermissionPage(ResponseBody):
 class NewRole(RequestBody):
     """A role of the tenant's own."""
 
-    name: RoleName
+    name: Identifier
     """Another role of the tenant may not have it, in whatever case."""
     description: Said | None = None
     permissions: Listed
@@ -78,7 +79,7 @@ class NewRole(RequestBody):
 class RoleChange(RequestBody):
     """What is to be changed (JSON merge patch); what is left out stays."""
 
-    name: RoleName = unsaid()
+    name: Identifier = unsaid()
     """Another role of the tenant may not have it, in whatever case."""
     description: Said | None = None
     permissions: Listed = unsaid()
@@ -162,6 +163,7 @@ ENDPOINTS = (
         method="GET",
         path=PERMISSIONS,
         permission="rbac.read",
+        tag=ACCESS,
         summary="List the permissions that a role can list",
         answers=PermissionPage,
         query=PageQuery,
@@ -171,6 +173,7 @@ ENDPOINTS = (
         method="GET",
         path=LIST,
         permission="rbac.read",
+        tag=ACCESS,
         summary="List roles",
         answers=RolePage,
         query=PageQuery,
@@ -180,7 +183,8 @@ ENDPOINTS = (
         method="POST",
         path=LIST,
         permission="rbac.roles.create",
-        summary="Make a role",
+        tag=ACCESS,
+        summary="Create a role",
         answers=RoleBody,
         status=201,
         body=NewRole,
@@ -192,6 +196,7 @@ ENDPOINTS = (
         path=ONE,
         permission="rbac.read",
         target=Target.ROLE,
+        tag=ACCESS,
         summary="Get a role",
         answers=RoleBody,
         act=get_role,
@@ -201,7 +206,10 @@ ENDPOINTS = (
         path=ONE,
         permission="rbac.roles.update",
         target=Target.ROLE,
+        tag=ACCESS,
         summary="Change a role",
+        description="Everybody who has the role gains or loses at once. `permissions` replaces the "
+        "whole list.",
         answers=RoleBody,
         body=RoleChange,
         refuses=(NameTaken, PreconditionFailed),
@@ -212,6 +220,7 @@ ENDPOINTS = (
         path=ONE,
         permission="rbac.roles.delete",
         target=Target.ROLE,
+        tag=ACCESS,
         summary="Delete a role that nobody has",
         answers=RoleBody,
         refuses=(RoleInUse, PreconditionFailed),

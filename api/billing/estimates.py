@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from api.clusters.new_cluster import MOST_POOLS, NewCluster, NewNodePool
+from api.clusters.on_offer import what_is_on_offer
 from api.http.endpoint import Call, Endpoint, Reply
 from api.http.fields import Label
 from api.http.validation import Either, Query, ResponseBody
+from api.tags import CATALOGUE
 from cks.db.access.decisions import Target
 from cks.db.billing.tariff import current_tariff
 from cks.domain.billing.prices import (
@@ -101,9 +103,11 @@ ENDPOINTS = (
         path="/v1/billing:estimate",
         permission="catalogue.read",
         target=Target.ANYWHERE,
+        tag=CATALOGUE,
         summary="Estimate what a cluster or a node pool costs",
         answers=EstimateBody,
         body=Either("node_pools", ClusterSpec, PoolSpec),
+        judged_by=what_is_on_offer,
         safe=True,
         refuses=(NoPrice,),
         act=estimate_cost,

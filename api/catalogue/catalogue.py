@@ -6,6 +6,7 @@ from typing import Literal
 from api.billing.bodies import CostBody
 from api.http.endpoint import Call, Endpoint, Reply
 from api.http.validation import Query, ResponseBody
+from api.tags import CATALOGUE
 from cks.catalogue import InstanceType
 from cks.db.access.decisions import Target
 from cks.db.billing.tariff import current_tariff
@@ -112,6 +113,7 @@ ENDPOINTS = (
         path="/v1/versions",
         permission="catalogue.read",
         target=Target.ANYWHERE,
+        tag=CATALOGUE,
         summary="List the Kubernetes versions on offer",
         answers=VersionPage,
         act=list_versions,
@@ -121,6 +123,7 @@ ENDPOINTS = (
         path="/v1/instance-types",
         permission="catalogue.read",
         target=Target.ANYWHERE,
+        tag=CATALOGUE,
         summary="List the kinds of machines on offer",
         answers=InstanceTypePage,
         act=list_instance_types,

@@ -15,6 +15,7 @@ from api.clusters.bodies import (
     node_pool_body,
 )
 from api.clusters.new_cluster import NewCluster, NewNodePool
+from api.clusters.on_offer import what_is_on_offer
 from api.http.endpoint import Call, Endpoint, Reply
 from api.http.etags import check_match
 from api.http.fields import Name, Version
@@ -22,6 +23,7 @@ from api.http.pagination import PageQuery, cut_of, token_of
 from api.http.validation import Query, id_or_name_in, only
 from api.operations.bodies import OperationBody
 from api.operations.replies import started
+from api.tags import CLUSTERS
 from cks.db.access.decisions import Target
 from cks.db.billing.tariff import current_tariff
 from cks.db.clusters import clusters
@@ -174,10 +176,15 @@ ENDPOINTS = (
         method="POST",
         path=LIST,
         permission="clusters.create",
+        tag=CLUSTERS,
         summary="Create a cluster",
+        description="The cluster exists at once, as `pending`; the answer is the operation that "
+        "makes it `running`. If that fails, the cluster is `failed`, and nothing remains of it but "
+        "its `orphans`.",
         answers=OperationBody,
         status=202,
         body=NewCluster,
+        judged_by=what_is_on_offer,
         query=StartQuery,
         refuses=(NameTaken, QuotaExceeded),
         act=create_cluster,
@@ -187,6 +194,7 @@ ENDPOINTS = (
         path=LIST,
         permission="clusters.read",
         target=Target.ANYWHERE,
+        tag=CLUSTERS,
         summary="List clusters, newest first",
         answers=ClusterPage,
         query=ClusterQuery,
@@ -197,6 +205,8 @@ ENDPOINTS = (
         path=ONE,
         permission="clusters.read",
         target=Target.CLUSTER,
+        named=("cluster_id",),
+        tag=CLUSTERS,
         summary="Get a cluster",
         answers=ClusterBody,
         act=get_cluster,
@@ -206,7 +216,11 @@ ENDPOINTS = (
         path=ONE,
         permission="clusters.delete",
         target=Target.CLUSTER,
+        named=("cluster_id",),
+        tag=CLUSTERS,
         summary="Delete a failed cluster",
+        description="So far only a cluster that has `failed` can be deleted: its operation "
+        "completes at once, and its name is free again. For any other the answer is 501.",
         answers=OperationBody,
         status=202,
         query=DeleteQuery,
@@ -218,6 +232,8 @@ ENDPOINTS = (
         path=POOLS,
         permission="node_pools.read",
         target=Target.CLUSTER,
+        named=("cluster_id",),
+        tag=CLUSTERS,
         summary="List a cluster's node pools",
         answers=NodePoolPage,
         query=NodePoolQuery,
@@ -228,6 +244,8 @@ ENDPOINTS = (
         path=f"{POOLS}/{{node_pool_id}}",
         permission="node_pools.read",
         target=Target.CLUSTER,
+        named=("cluster_id", "node_pool_id"),
+        tag=CLUSTERS,
         summary="Get a node pool",
         answers=NodePoolBody,
         act=get_node_pool,

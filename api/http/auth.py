@@ -11,15 +11,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from aiohttp import web
 
 from cks import logs
 from cks.db.access import decisions
-from cks.db.access.decisions import AccessQuestion, Identity, Target, Verdict
-from cks.db.operations import views
-from cks.db.operations.views import OperationView
+from cks.db.access.decisions import AccessQuestion, Identity, Verdict
 from cks.db.session import Database, Session
 from cks.domain.access.permissions import Caller, Visibility, opens
 from cks.domain.people import tokens
@@ -75,23 +72,11 @@ class Authorization:
         """
         async with self.database.enter(self.claim, self.question.told) as (session, row):
             known = decisions.identity_of(row)
-            caller = self._judge(known)
+            caller = self.judge(known)
             yield Admission(session, caller, known.visibility(self.question.permission), known.at)
 
-    async def look(self, operation_id: UUID) -> OperationView:
-        """Read one operation, once to the database and back.
-
-        Raise what ``open`` raises, and ``NotFound``.
-        """
-        needed = str(self.question.permission)
-        found = await views.glimpse(self.database, self.claim, needed, operation_id)
-        self._judge(found.identity)
-        if found.operation is None:
-            raise NotFound(Target.OPERATION.lost)
-        return found.operation
-
-    def _judge(self, known: Identity) -> Caller:
-        """Return who came, if they may pass."""
+    def judge(self, known: Identity) -> Caller:
+        """Return who came, if they may pass; raise what ``open`` raises."""
         self.caller = Caller(
             tenant_id=self.claim.tenant_id,
             user_id=known.user_id,

@@ -27,17 +27,6 @@ from cks.domain.refusals import Declined, NotFound
 Body = TypeVar("Body", bound=BaseModel | None)
 Params = TypeVar("Params", bound=Query)
 
-NAMED = ("cluster_id", "node_pool_id")
-"""Of a path, what may be given by name."""
-NAMES = {
-    Target.CLUSTER: "cluster_id",
-    Target.OPERATION: "operation_id",
-    Target.USER: "user_id",
-    Target.GRANTEE: "user_id",
-    Target.ROLE: "role_id",
-    Target.GRANT: "grant_id",
-}
-"""Which part of the path says where."""
 MUTATING = frozenset(("POST", "PATCH", "PUT", "DELETE"))
 
 
@@ -45,8 +34,8 @@ MUTATING = frozenset(("POST", "PATCH", "PUT", "DELETE"))
 class Call(Generic[Body, Params]):
     """A request that was read, and whose caller is known and allowed.
 
-    ``session`` is the one transaction of the request, ``at`` its instant; ``sight``, how much the
-    caller sees by the route's permission.
+    ``session`` is the one transaction of the request, ``at`` its instant; ``visibility``, how much
+    the caller sees by the route's permission.
     """
 
     request: web.Request
@@ -92,26 +81,45 @@ class Reply:
     operation_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A section of the reference."""
+
+    name: str
+    description: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A route.  ``permission`` is ``resource.verb``; ``summary`` is its line in the reference.
+    """A route.  ``permission`` is ``resource.verb``.
 
-    ``target`` says where the permission must be held.  A route without one says ``why_open``: it is
-    for whoever has a token.  Exactly one of ``act`` (inside one transaction) and ``wait`` (a
-    reader who waits) is set.  ``stream`` is the media type of an answer that is no JSON.  A POST
-    that is ``safe`` changes nothing (RFC 9110): it leaves no line in the log.  Only what is
-    ``always_open`` may be changed by a tenant that is suspended.
+    In the reference it stands under its ``tag`` with one line, its ``summary``; ``description`` is
+    what else is to be said of it.
+
+    ``target`` says where the permission must be held, and thereby which part of the path says so;
+    ``named`` are the parts that may be given as ``name:prod``, too.  A route without a permission
+    says ``why_open``: it is for whoever has a token.
+
+    ``judged_by`` finds what the body's rules need to know beside the instant.  Exactly one of
+    ``act`` (inside one transaction) and ``wait`` (a reader who waits) is set.  ``stream`` is the
+    media type of an answer that is no JSON.  A POST that is ``safe`` changes nothing (RFC 9110): it
+    leaves no line in the log.  Only what is ``always_open`` may be changed by a tenant that is
+    suspended.
     """
 
     method: str
     path: str
     permission: str | None
+    tag: Tag
     summary: str
     answers: type[BaseModel]
+    description: str | None = None
     target: Target = Target.TENANT
+    named: tuple[str, ...] = ()
     why_open: str | None = None
     status: int = 200
     body: type[RequestBody] | Either | None = None
+    judged_by: Callable[[AppContext, Session], Awaitable[Mapping[str, object]]] | None = None
     query: type[Query] = Query
     refuses: tuple[type[Declined], ...] = ()
     stream: str | None = None
@@ -121,10 +129,20 @@ class Endpoint:
     wait: Callable[..., Awaitable[Reply | web.StreamResponse]] | None = None
 
     @property
+    def handler(self) -> Callable[..., Awaitable[object]]:
+        handler = self.act or self.wait
+        assert handler is not None  # noqa: S101  (one of them is set)
+        return handler
+
+    @property
     def name(self) -> str:
         """Return the operation's id in OpenAPI: the handler's name."""
-        handler = self.act or self.wait
-        return getattr(handler, "__name__", self.path)
+        return self.handler.__name__
+
+    @property
+    def source(self) -> str:
+        """Return where it is declared, for who looks for it."""
+        return f"{self.handler.__module__}.{self.name}"
 
     @property
     def takes_body(self) -> bool:
@@ -137,14 +155,17 @@ class Endpoint:
 
     def asked_by(self, request: web.Request) -> AccessQuestion:
         """Return what a request needs, and where; an id that is none points nowhere."""
-        if self.target not in NAMES:
-            return AccessQuestion(self.permission, self.target)
+        return AccessQuestion(self.permission, self.target, self._wanted(request))
+
+    def _wanted(self, request: web.Request) -> UUID | str | None:
+        if self.target.kind is None:
+            return None
+        part = f"{self.target.kind}_id"
+        read = id_or_name_in if part in self.named else id_in
         try:
-            name = NAMES[self.target]
-            wanted = id_or_name_in(request, name) if name in NAMED else id_in(request, name)
+            return read(request, part)
         except NotFound:
-            return AccessQuestion(self.permission, self.target)
-        return AccessQuestion(self.permission, self.target, wanted)
+            return None
 
     def all_refusals(self) -> frozenset[type[Declined]]:
         """Return every refusal it may answer: its own, and those that its shape implies."""

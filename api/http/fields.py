@@ -26,7 +26,7 @@ DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 LABEL_KEY = rf"^({DNS_LABEL}(\.{DNS_LABEL})*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$"
 LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 TAG_KEY = r"^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$"
-ROLE_NAME = r"^[A-Za-z][-A-Za-z0-9_]*$"
+IDENTIFIER = r"^[A-Za-z][-A-Za-z0-9_]*$"
 VERSION = r"^\d{1,3}\.\d{1,3}(\.\d{1,3})?$"
 TEXT = r"^[^\x00-\x1f\x7f]*$"
 SAID = r"^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$"
@@ -40,7 +40,7 @@ FORMS = {
     " with a letter or digit, at most 63, or empty",
     TAG_KEY: "must be letters, digits, hyphens, dots, underscores and slashes, beginning and"
     " ending with a letter or digit, at most 63",
-    ROLE_NAME: "must be letters, digits, hyphens and underscores, beginning with a letter, at most"
+    IDENTIFIER: "must be letters, digits, hyphens and underscores, beginning with a letter, at most"
     " 32",
     VERSION: "must be a minor such as 1.35, or its newest patch",
     TEXT: "must not hold control characters",
@@ -54,7 +54,7 @@ LabelKey = Annotated[str, StringConstraints(pattern=LABEL_KEY, max_length=253)]
 LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE, max_length=63)]
 TagKey = Annotated[str, StringConstraints(pattern=TAG_KEY, max_length=63)]
 Id = Annotated[UUID, Field(strict=False)]
-RoleName = Annotated[str, StringConstraints(pattern=ROLE_NAME, max_length=32)]
+Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER, max_length=32)]
 Version = Annotated[str, StringConstraints(pattern=VERSION)]
 Text = Annotated[str, StringConstraints(pattern=TEXT, max_length=255)]
 Name = Annotated[str, StringConstraints(max_length=64)]

@@ -138,7 +138,7 @@ def body_of(
 ) -> RequestBody | None:
     """Judge a body; all wrong fields are named at once.
 
-    ``knowledge`` is what rules need to know that stands in no body (the catalogue).
+    ``knowledge`` is what rules need to know that stands in no body.
     """
     if model is None:
         if text not in (None, {}):

@@ -13,9 +13,11 @@ from api.http.validation import Query, id_in
 from api.operations.bodies import OperationBody, OperationPage, operation_body
 from api.operations.replies import started
 from api.operations.streams import EVENT_STREAM, follow_all, follow_one
+from api.tags import OPERATIONS
 from cks.db.access.decisions import Target
 from cks.db.operations import operations, settling, views
 from cks.db.operations.operations import OperationFilter
+from cks.db.operations.views import OperationView
 from cks.domain.refusals import NotFound, TooLate
 
 LIST = "/v1/operations"
@@ -79,7 +81,7 @@ async def get_operation(visit: Visit[WaitQuery]) -> Reply:
     """Answer from the rows alone; with ``wait``, when it is done or the time is up."""
     pace = visit.context.settings.pace
     operation_id = await _id_in(visit)
-    body = operation_body(await visit.authorization.look(operation_id), pace)
+    body = operation_body(await _look(visit, operation_id), pace)
     if body.done or not visit.query.wait:
         return Reply(body)
     loop = asyncio.get_running_loop()
@@ -87,7 +89,7 @@ async def get_operation(visit: Visit[WaitQuery]) -> Reply:
     with visit.context.announcements.about(operation_id) as news:
         while True:
             news.clear()
-            body = operation_body(await visit.authorization.look(operation_id), pace)
+            body = operation_body(await _look(visit, operation_id), pace)
             left = until - loop.time()
             if body.done or left <= 0:
                 return Reply(body)
@@ -95,6 +97,17 @@ async def get_operation(visit: Visit[WaitQuery]) -> Reply:
                 await asyncio.wait_for(news.wait(), min(left, 5))
             except TimeoutError:
                 continue
+
+
+async def _look(visit: Visit[Any], operation_id: UUID) -> OperationView:
+    """Read it together with its reader's right to it: once to the database and back."""
+    way = visit.authorization
+    needed = str(way.question.permission)
+    found = await views.glimpse(way.database, way.claim, needed, operation_id)
+    way.judge(found.identity)
+    if found.operation is None:
+        raise NotFound(Target.OPERATION.lost)
+    return found.operation
 
 
 async def _id_in(visit: Visit[Any]) -> UUID:
@@ -127,6 +140,7 @@ ENDPOINTS = (
         path=LIST,
         permission="operations.read",
         target=Target.OWN,
+        tag=OPERATIONS,
         summary="List operations, newest first",
         answers=OperationPage,
         query=OperationQuery,
@@ -137,7 +151,10 @@ ENDPOINTS = (
         path=ONE,
         permission="operations.read",
         target=Target.OPERATION,
+        tag=OPERATIONS,
         summary="Get an operation, or wait for its end",
+        description="Answers at once or, with `wait`, when the operation is done or the time is "
+        "up.",
         answers=OperationBody,
         query=WaitQuery,
         wait=get_operation,
@@ -147,7 +164,10 @@ ENDPOINTS = (
         path=f"{ONE}/events",
         permission="operations.read",
         target=Target.OPERATION,
+        tag=OPERATIONS,
         summary="Follow an operation to its end (server-sent events)",
+        description="Each event is named `operation`; its data is the operation as it was then. "
+        "After 15 silent seconds a comment is sent. The stream ends after the last event.",
         answers=OperationBody,
         stream=EVENT_STREAM,
         wait=follow_operation,
@@ -157,7 +177,11 @@ ENDPOINTS = (
         path=f"{ONE}:cancel",
         permission="operations.cancel",
         target=Target.OPERATION,
+        tag=OPERATIONS,
         summary="Cancel an operation and undo what it did",
+        description="What was made is undone first: follow the operation until it is `cancelled`. "
+        "Repeating the call is harmless. For an operation that has completed or failed the answer "
+        "is 409.",
         answers=OperationBody,
         status=202,
         refuses=(TooLate,),
@@ -169,7 +193,10 @@ ENDPOINTS = (
         path="/v1/events",
         permission="operations.read",
         target=Target.OWN,
+        tag=OPERATIONS,
         summary="Follow all operations (server-sent events)",
+        description="Each event is named `operation`; its data is the operation as it was then. "
+        "After 15 silent seconds a comment is sent. The stream has no end.",
         answers=OperationBody,
         stream=EVENT_STREAM,
         wait=follow_events,

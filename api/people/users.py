@@ -5,9 +5,10 @@ from typing import Literal
 from uuid import UUID
 
 from api.http.endpoint import Call, Endpoint, Reply, Subject
-from api.http.fields import RoleName
+from api.http.fields import Identifier
 from api.http.pagination import PageQuery, cut_of, token_of
 from api.http.validation import Query, RequestBody, ResponseBody, id_in
+from api.tags import USERS
 from cks.db.access.decisions import Target
 from cks.db.models.users import User
 from cks.db.people import users
@@ -41,7 +42,7 @@ class UserPage(ResponseBody):
 class UserChange(RequestBody):
     """What is to be changed of a user (JSON merge patch)."""
 
-    role: RoleName
+    role: Identifier
     """The name of a role of the tenant."""
 
 
@@ -75,6 +76,7 @@ ENDPOINTS = (
         path="/v1/me",
         permission=None,
         why_open="it shows the caller to themselves",
+        tag=USERS,
         summary="Get yourself",
         answers=UserBody,
         act=get_me,
@@ -83,6 +85,7 @@ ENDPOINTS = (
         method="GET",
         path=LIST,
         permission="users.read",
+        tag=USERS,
         summary="List users, newest first",
         answers=UserPage,
         query=PageQuery,
@@ -93,6 +96,7 @@ ENDPOINTS = (
         path=ONE,
         permission="users.read",
         target=Target.USER,
+        tag=USERS,
         summary="Get a user",
         answers=UserBody,
         act=get_user,
@@ -102,7 +106,10 @@ ENDPOINTS = (
         path=ONE,
         permission=BIND,
         target=Target.USER,
+        tag=USERS,
         summary="Give a user another role of their own",
+        description="You need the right to give both roles, the old one and the new one. Nobody "
+        "can change their own role. A tenant always keeps an admin (409 `last_admin`).",
         answers=UserBody,
         body=UserChange,
         refuses=(LastAdmin,),

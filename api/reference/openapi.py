@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from openapi_pydantic import (
@@ -27,85 +27,31 @@ from openapi_pydantic import (
 from openapi_pydantic.util import PydanticSchema, construct_open_api_with_schema_class
 from pydantic import BaseModel
 
-from api.http.endpoint import NAMED, Endpoint
+from api.http.endpoint import Endpoint
 from api.http.problems import CONTENT_TYPE, STATUS, Problem, status_of
 from api.http.validation import Either
 from api.reference.examples import Examples
-from cks.db.access.decisions import Target
 from cks.domain.refusals import PreconditionFailed
 
-TAGS = {
-    "clusters": "Clusters and their node pools",
-    "operations": "Changes that take time, and what they tell",
-    "catalogue": "What can be ordered, and what it costs",
-    "tenant": "The tenant's own settings",
-    "users": "The people of the tenant, and yourself",
-    "access": "Roles, grants, and who may do what",
-}
-SECTIONS = {
-    "versions": "catalogue",
-    "instance-types": "catalogue",
-    "billing": "catalogue",
-    "events": "operations",
-    "me": "users",
-    "roles": "access",
-    "permissions": "access",
-}
-"""What a path begins with → its tag, where the two differ."""
 SUPPORT = "support@cybercloud.example"
 UUID_OR_NAME = r"^([0-9a-fA-F-]{36}|name:[a-z0-9]([-a-z0-9]*[a-z0-9])?)$"
 Shape = Mapping[str, Any]
-
-
-NOTES = {
-    "create_cluster": "The cluster is there at once, `pending`; the answer is the operation that "
-    "makes it `running`. If that fails, the cluster is `failed` and holds nothing but `orphans`.",
-    "delete_cluster": "Only a cluster that has `failed` can be deleted yet: its operation is "
-    "complete at once, and its name is free. For any other the answer is 501.",
-    "get_operation": "Answers at once; with `wait`, when the operation is done or the time is up.",
-    "follow_operation": "Each event is named `operation`; its data is the operation as it was "
-    "then. A comment comes every 15 seconds. The stream ends after the last event.",
-    "follow_events": "Each event is named `operation`; its data is the operation as it was then. "
-    "A comment comes every 15 seconds. The stream has no end.",
-    "create_grant": "Who gives a role holds the right to bind and all that the role lists, there "
-    "and for as long; one that is `unprivileged` takes the right to bind alone. Nobody changes "
-    "their own grants.",
-    "update_user": "It takes the right to give both roles, the old and the new. Nobody changes "
-    "their own. The last admin of a tenant stays (409 `last_admin`).",
-    "update_role": "Whoever has the role gains, or loses, at once. `permissions` replaces all that "
-    "it listed.",
-    "check_access": "`code` is `granted`, or what came nearest to it; `role`, `scope` and `via` "
-    "say by what.",
-    "cancel_operation": "What was made is undone first: follow the operation to `cancelled`. "
-    "Repeating it is harmless. What has completed or failed is answered 409.",
-}
-"""What is to be said of an operation beside its summary."""
-
-WHERE = {
-    Target.TENANT: " in the whole tenant",
-    Target.ANYWHERE: ", and shows what each grant of it reaches",
-    Target.OWN: "; what you asked for is shown in any case",
-    Target.CLUSTER: " in the cluster",
-    Target.OPERATION: " where the operation is",
-    Target.USER: " in the whole tenant",
-    Target.GRANTEE: " where the role is to be bound",
-    Target.ROLE: " in the whole tenant",
-    Target.GRANT: " where the role is bound",
-}
-"""Where a permission is needed, in a sentence."""
-
 TEXT = {"type": "string"}
 KEY = {**TEXT, "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
 KEY_SAID = (
-    "1 to 255 printable ASCII characters without spaces, of your choice; kept for 24 hours at "
-    "least. A repeat of the same request under the same key starts nothing: it is answered with "
+    "1 to 255 printable ASCII characters without spaces, of your choice; kept for at least "
+    "24 hours. A repeat of the same request under the same key starts nothing: it is answered with "
     "the operation of the first, as it is now, or with the answer of the first. Another request "
     "under it is refused (422 `idempotency_key_reused`)."
 )
-MATCH_SAID = "The `ETag` of the state to be changed: in any other it is not (412). `*` is any."
+MATCH_SAID = (
+    "The `ETag` of the state that you mean to change: in any other nothing is changed (412). "
+    "`*` is any state."
+)
 RESUME_SAID = (
-    "The `id` of the last event that was read: the stream goes on after it, with nothing lost. "
-    "Without it, one operation's stream begins with its first event, that of all with the next."
+    "The `id` of the last event that you have read: the stream continues after it, with nothing "
+    "lost. Without it, one operation's stream begins with its first event, that of all with the "
+    "next."
 )
 
 
@@ -128,7 +74,7 @@ def document(
             license=License(name="Proprietary", url="https://docs.cybercloud.example/licence"),
         ),
         servers=[Server(url=url)],
-        tags=[Tag(name=name, description=said) for name, said in sorted(TAGS.items())],
+        tags=list(_tags(endpoints)),
         security=[{"token": []}],
         paths={path: PathItem.model_validate(verbs) for path, verbs in paths.items()},
         components=Components(
@@ -144,13 +90,13 @@ def document(
 
 
 def _operation(endpoint: Endpoint, examples: Examples) -> Operation:
-    needs = f"Needs the permission `{endpoint.permission}`{WHERE[endpoint.target]}."
+    needs = f"Needs the permission `{endpoint.permission}`{endpoint.target.where}."
     needs = needs if endpoint.permission else f"Needs no permission: {endpoint.why_open}."
     return Operation(
         operationId=endpoint.name,
         summary=endpoint.summary,
-        description=f"{NOTES.get(endpoint.name, '')} {needs}".strip(),
-        tags=[_tag(endpoint)],
+        description=f"{endpoint.description or ''} {needs}".strip(),
+        tags=[endpoint.tag.name],
         parameters=list(_parameters(endpoint)) or None,
         requestBody=_body(endpoint, examples.requests.get(endpoint.name)),
         responses={
@@ -163,14 +109,14 @@ def _operation(endpoint: Endpoint, examples: Examples) -> Operation:
     )
 
 
-def _tag(endpoint: Endpoint) -> str:
-    first = endpoint.path.split("/")[2].partition(":")[0]
-    return SECTIONS.get(first, first)
+def _tags(endpoints: Iterable[Endpoint]) -> Iterator[Tag]:
+    for tag in sorted({endpoint.tag for endpoint in endpoints}, key=lambda tag: tag.name):
+        yield Tag(name=tag.name, description=tag.description)
 
 
 def _parameters(endpoint: Endpoint) -> Iterator[Parameter]:
     for name in re.findall(r"\{(\w+)\}", endpoint.path):
-        named = name in NAMED
+        named = name in endpoint.named
         shape = {"pattern": UUID_OR_NAME} if named else {"format": "uuid"}
         said = "An id, or `name:` and a name." if named else "An id."
         yield _parameter("path", name, {**TEXT, **shape}, said)

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, StringConstraints
 from api.http.endpoint import Call, Endpoint, Reply, Subject
 from api.http.fields import SAID
 from api.http.validation import Query, RequestBody, ResponseBody, demand, unsaid
+from api.tags import TENANT
 from cks.db.models.tenants import Tenant
 from cks.db.tenants import settings
 from cks.domain.instants import zones
@@ -68,6 +69,7 @@ ENDPOINTS = (
         method="GET",
         path=PATH,
         permission="tenant.read",
+        tag=TENANT,
         summary="Get the tenant's settings",
         answers=TenantBody,
         act=get_tenant,
@@ -76,6 +78,7 @@ ENDPOINTS = (
         method="PATCH",
         path=PATH,
         permission="tenant.update",
+        tag=TENANT,
         summary="Change the tenant's settings",
         answers=TenantBody,
         body=TenantChange,

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import asyncpg
@@ -45,23 +45,35 @@ class Target(StrEnum):
 
     ``ANYWHERE`` is for lists that show what each grant reaches, ``OWN`` for those that show in any
     case what the caller asked for; ``GRANTEE``, for what the body names the place of.
+
+    ``where`` says it after the words "needs the permission"; ``kind`` is what a request must name
+    for it, if anything.
     """
 
-    TENANT = "tenant"
-    ANYWHERE = "anywhere"
-    OWN = "own"
-    CLUSTER = "cluster"
-    OPERATION = "operation"
-    USER = "user"
-    GRANTEE = "grantee"
-    ROLE = "role"
-    GRANT = "grant"
+    TENANT = "tenant", " in the whole tenant"
+    ANYWHERE = "anywhere", " in any place, and shows what your grants of it reach"
+    OWN = "own", "; what you have started yourself is always shown"
+    CLUSTER = "cluster", " in the cluster", "cluster"
+    OPERATION = "operation", " where the operation takes place", "operation"
+    USER = "user", " in the whole tenant", "user"
+    GRANTEE = "grantee", " where the role is to be bound", "user"
+    ROLE = "role", " in the whole tenant", "role"
+    GRANT = "grant", " where the role is bound", "grant"
+
+    where: str
+    kind: str | None
+
+    def __new__(cls, name: str, where: str, kind: str | None = None) -> Self:
+        target = str.__new__(cls, name)
+        target._value_ = name
+        target.where = where
+        target.kind = kind
+        return target
 
     @property
     def lost(self) -> str:
         """Say that such a thing is not there, or not for whoever asks: the two sound the same."""
-        kind = "user" if self is Target.GRANTEE else self.value
-        return f"There is no such {kind}."
+        return f"There is no such {self.kind}."
 
 
 @dataclass(frozen=True, slots=True)

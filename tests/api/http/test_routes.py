@@ -18,6 +18,7 @@ from api.http.validation import Query
 from api.reference.permissions import admits
 from api.routes import ENDPOINTS
 from api.serving import answering, serve
+from api.tags import CLUSTERS
 from cks.db.access.decisions import Target
 from cks.db.admin import tenants
 from cks.db.admin.tenants import Founded, NewTenant
@@ -150,6 +151,12 @@ def test_every_permission_has_a_route_or_waits_for_one() -> None:
 def test_every_route_has_a_permission_or_says_why_it_needs_none(endpoint: Endpoint) -> None:
     assert (endpoint.permission is None) is (endpoint.why_open is not None)
     assert endpoint.permission or not endpoint.mutates
+
+
+@every_route
+def test_every_path_has_the_parts_that_its_declaration_counts_on(endpoint: Endpoint) -> None:
+    needed = {f"{endpoint.target.kind}_id"} if endpoint.target.kind else set()
+    assert {*needed, *endpoint.named} <= ids_in(endpoint.path)
 
 
 @every_route
@@ -290,7 +297,13 @@ async def careless(context: AppContext, founded: Founded) -> AsyncIterator[Clien
         raise TooLate("an undeclared refusal")
 
     endpoint = Endpoint(
-        method="GET", path="/x", permission="clusters.read", summary="", answers=Problem, act=act
+        method="GET",
+        path="/x",
+        permission="clusters.read",
+        tag=CLUSTERS,
+        summary="",
+        answers=Problem,
+        act=act,
     )
     app = web.Application(middlewares=[answering])
     app[APP_CONTEXT] = context

@@ -8,7 +8,6 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from api.http.fields import FORMS
-from api.reference.openapi import NOTES, WHERE
 from api.routes import ENDPOINTS
 from tests.support.client import Answer, Client, order
 from tests.support.scenes import lifetime
@@ -148,14 +147,13 @@ def test_it_marks_a_field_that_takes_one_value_so_far(
 
 def test_every_operation_tells_its_permission_and_nothing_of_the_code(described: Any) -> None:
     told = {v["operationId"]: v for verbs in described["paths"].values() for v in verbs.values()}
-    assert NOTES.keys() <= told.keys()
     for endpoint in ENDPOINTS:
         said = told[endpoint.name]["description"]
-        told_needs = f"Needs the permission `{endpoint.permission}`{WHERE[endpoint.target]}."
+        told_needs = f"Needs the permission `{endpoint.permission}`{endpoint.target.where}."
         no_needs = f"Needs no permission: {endpoint.why_open}."
+        assert said.startswith(endpoint.description or "Needs")
         assert said.endswith(told_needs if endpoint.permission else no_needs)
-        handler = endpoint.act or endpoint.wait
-        assert (handler.__doc__ or "no docstring") not in said
+        assert (endpoint.handler.__doc__ or "no docstring") not in said
 
 
 def check(described: Any, name: str, status: int, body: Any) -> None:
