@@ -29,7 +29,7 @@ LATER: dict[str, dict[str, str]] = {
         f"{CLUSTER}/credentials/{{credential_id}}": "DELETE",
         f"{CLUSTER}/queue": "GET",
         f"{CLUSTER}/node-pools": "POST",
-        POOL: "PATCH DELETE",
+        POOL: "DELETE",
         f"{POOL}:scale": "POST",
         f"{POOL}:upgrade": "POST",
         f"{POOL}/nodes": "GET",

@@ -6,7 +6,7 @@ Each area says in one place which are its own: an area of several modules, in it
 from api.access import routes as access
 from api.billing import estimates as billing
 from api.catalogue import catalogue
-from api.clusters import clusters
+from api.clusters import routes as clusters
 from api.http.endpoint import Endpoint
 from api.operations import operations
 from api.people import users as people

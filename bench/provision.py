@@ -18,12 +18,13 @@ from bench.bare_worker import QUEUE
 from bench.contest import Result
 from cks.db.admin import tenants
 from cks.db.admin.tenants import Founded, NewTenant
-from cks.db.clusters import clusters
+from cks.db.clusters.creation import accept_create
 from cks.db.dispatch import Dispatch
 from cks.db.operations import operations
 from cks.db.session import Database
 from cks.domain.access.permissions import Caller
-from cks.domain.clusters.clusters import ClusterWish, PoolWish
+from cks.domain.clusters.creation import CreateCluster, Networking
+from cks.domain.clusters.pools import PoolSpec
 from cks.domain.operations.deadlines import Allowance
 from cks.temporal.engine import Temporal
 
@@ -69,17 +70,18 @@ class Site:
         return time.perf_counter() - began
 
     async def order(self, caller: Caller, pools: int) -> UUID:
-        wish = ClusterWish(
+        asked = CreateCluster(
             name=f"c{uuid4().hex[:12]}",
             version="1.35.8",
-            pod_cidr="10.244.0.0/16",
-            service_cidr="10.96.0.0/16",
+            networking=Networking("10.244.0.0/16", "10.96.0.0/16"),
             tags={},
-            pools=tuple(PoolWish(f"p{n}", 1, 1, 3, "m5.large", 50, {}, ()) for n in range(pools)),
+            node_pools=tuple(
+                PoolSpec(uuid4(), f"p{n}", 1, 1, 3, "m5.large", 50, {}, ()) for n in range(pools)
+            ),
         )
         async with self.database.begin(caller.tenant_id) as session:
             at = await operations.instant(session)
-            return (await clusters.order(session, caller, wish, Allowance(1, 600), at)).id
+            return (await accept_create(session, caller, asked, Allowance(1, 600), at)).id
 
     async def until_done(self) -> None:
         """Relay until no operation is left; raise if one failed."""

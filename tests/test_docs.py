@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from pydantic import AliasChoices
 
-from api.background.relay import WORKFLOWS
 from api.http.problems import STATUS
 from api.http.validation import CODES
 from api.reference import permissions
 from cks.domain.operations.attention import PATIENCE, Why
 from cks.domain.operations.failures import FAILURES
+from cks.domain.registry import TYPES
 from cks.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -97,9 +97,9 @@ def test_the_architecture_fits_into_200_lines() -> None:
 
 def test_the_readme_names_every_operation_with_its_workflow() -> None:
     rows = part("README.md", "What each operation does").splitlines()
-    for operation, run in WORKFLOWS.items():
-        workflow = run.__qualname__.split(".")[0]
-        assert any(f"| `{operation}`" in row and f"| `{workflow}` |" in row for row in rows)
+    for kind in TYPES.values():
+        run = f"| `{kind.workflow}` |" if kind.workflow else "| none"
+        assert any(f"| `{kind.name}`" in row and run in row for row in rows), kind.name
 
 
 def test_every_problem_has_its_section_with_each_of_its_statuses() -> None:

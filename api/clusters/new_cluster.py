@@ -1,25 +1,26 @@
 """What may be ordered: the bodies that are taken, field by field."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo
+from uuid_utils.compat import uuid7
 
 from api.clusters.bodies import Taint
 from api.http.fields import Label, LabelKey, LabelValue, Name, TagKey, Text, Version, Whole
 from api.http.validation import RequestBody, below, demand, only
 from cks.catalogue import Catalogue
-from cks.domain.clusters import versions
+from cks.domain.clusters import creation, pools, versions
 from cks.domain.clusters.clusters import (
     DEFAULT_POD_CIDR,
     DEFAULT_SERVICE_CIDR,
     check_networking,
-    check_pool_size,
-    check_pools,
 )
+from cks.domain.clusters.creation import CreateCluster
+from cks.domain.clusters.pools import PoolSpec, check_pool_size, check_pools
 from cks.domain.refusals import Fault
 
 MOST_NODES_PER_POOL = 1_000
@@ -48,6 +49,14 @@ def _catalogue(known: ValidationInfo) -> Catalogue:
     return catalogue
 
 
+def each_taint_once(taints: list[Taint]) -> list[Taint]:
+    """Refuse two taints with one key and effect: Kubernetes takes them for the same."""
+    seen = Counter((taint.key, taint.effect) for taint in taints)
+    twice = [f"{key}:{effect}" for (key, effect), count in seen.items() if count > 1]
+    demand([Fault("", "duplicate_taint", f"{one} is given twice") for one in twice])
+    return taints
+
+
 class NewNodePool(RequestBody):
     """Machines that are alike."""
 
@@ -63,18 +72,12 @@ class NewNodePool(RequestBody):
     """In GiB."""
     labels: Annotated[dict[LabelKey, LabelValue], Field(default_factory=dict, max_length=50)]
     """Kubernetes labels of the pool's nodes."""
-    taints: Annotated[list[Taint], Field(default_factory=list, max_length=50)]
+    taints: Annotated[
+        list[Taint], AfterValidator(each_taint_once), Field(default_factory=list, max_length=50)
+    ]
     """Each `key` and `effect` once."""
     autoscaling: Annotated[bool, only(built=False)] = False
     """Only `false` is available yet."""
-
-    @field_validator("taints")
-    @classmethod
-    def _each_taint_once(cls, taints: list[Taint]) -> list[Taint]:
-        seen = Counter((taint.key, taint.effect) for taint in taints)
-        twice = [f"{key}:{effect}" for (key, effect), count in seen.items() if count > 1]
-        demand([Fault("", "duplicate_taint", f"{one} is there twice") for one in twice])
-        return taints
 
     @classmethod
     def rules(cls, text: Mapping[str, object]) -> list[Fault]:
@@ -113,6 +116,35 @@ class NewCluster(RequestBody):
     def rules(cls, text: Mapping[str, object]) -> list[Fault]:
         """Judge what fields say together, as far as each is of its type."""
         return [*_range_faults(text.get("networking", {})), *_pool_faults(text.get("node_pools"))]
+
+
+def request_of(body: NewCluster) -> CreateCluster:
+    """Return what is asked for; its validation has made every choice but the pools' ids."""
+    return CreateCluster(
+        name=body.name,
+        version=str(body.version),
+        networking=creation.Networking(body.networking.pod_cidr, body.networking.service_cidr),
+        tags=body.tags,
+        node_pools=tuple(_pool(pool) for pool in body.node_pools),
+    )
+
+
+def _pool(body: NewNodePool) -> PoolSpec:
+    return PoolSpec(
+        id=uuid7(),
+        name=body.name,
+        node_count=body.node_count,
+        min_nodes=body.min_nodes,
+        max_nodes=body.max_nodes,
+        instance_type=body.instance_type,
+        disk_size=body.disk_size,
+        labels=dict(sorted(body.labels.items())),
+        taints=taints_of(body.taints),
+    )
+
+
+def taints_of(bodies: Iterable[Taint]) -> tuple[pools.Taint, ...]:
+    return tuple(pools.Taint(one.key, one.value, one.effect) for one in bodies)
 
 
 def _range_faults(asked: object) -> list[Fault]:

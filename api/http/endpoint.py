@@ -22,6 +22,7 @@ from cks.db.access.decisions import AccessQuestion, Target
 from cks.db.session import Session
 from cks.domain import refusals
 from cks.domain.access.permissions import Caller, Visibility
+from cks.domain.operations.types import OperationType
 from cks.domain.refusals import Declined, NotFound
 
 Body = TypeVar("Body", bound=BaseModel | None)
@@ -100,7 +101,8 @@ class Endpoint:
     ``named`` are the parts that may be given as ``name:prod``, too.  A route without a permission
     says ``why_open``: it is for whoever has a token.
 
-    ``judged_by`` finds what the body's rules need to know beside the instant.  Exactly one of
+    ``starts`` is the operation type that it starts, if one: another operation may then be in its
+    way.  ``judged_by`` finds what the body's rules need to know beside the instant.  Exactly one of
     ``act`` (inside one transaction) and ``wait`` (a reader who waits) is set.  ``stream`` is the
     media type of an answer that is no JSON.  A POST that is ``safe`` changes nothing (RFC 9110): it
     leaves no line in the log.  Only what is ``always_open`` may be changed by a tenant that is
@@ -123,6 +125,7 @@ class Endpoint:
     query: type[Query] = Query
     refuses: tuple[type[Declined], ...] = ()
     stream: str | None = None
+    starts: OperationType | None = None
     safe: bool = False
     always_open: bool = False
     act: Callable[..., Awaitable[Reply]] | None = None
@@ -181,6 +184,8 @@ class Endpoint:
         if self.takes_body:
             implied |= {NotJson, TooLarge, WrongContentType}
             implied |= {refusals.IdempotencyKeyReused, refusals.NotAvailableYet}
+        if self.starts:
+            implied.add(refusals.OperationConflict)
         if self.mutates and not self.always_open:
             implied.add(refusals.TenantSuspended)
         return frozenset(implied | set(self.refuses))

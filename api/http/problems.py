@@ -65,6 +65,8 @@ STATUS: dict[type[Declined], tuple[int, str]] = {
     refusals.LastAdmin: (409, "The last admin stays"),
     refusals.OperationConflict: (409, "Another operation is in the way"),
     refusals.TooLate: (409, "The operation has ended"),
+    refusals.NotCancellable: (409, "The operation only goes forward"),
+    refusals.NotRunning: (409, "It is not running"),
     refusals.QuotaExceeded: (409, "Over quota"),
     refusals.NoPrice: (409, "There is no price"),
     refusals.PreconditionFailed: (412, "The resource has changed"),

@@ -9,7 +9,6 @@ from pydantic import Field
 from api.http.validation import ResponseBody
 from cks.db.operations.views import OperationView
 from cks.domain.operations.lifecycle import Culprit
-from cks.domain.operations.plans import expected_seconds
 
 
 class StepBody(ResponseBody):
@@ -141,7 +140,8 @@ def _estimate(view: OperationView, pace: float) -> datetime | None:
     snapshot = view.snapshot
     if snapshot["phase"] not in ("waiting", "forward"):
         return None
-    planned = expected_seconds((step["name"], step["weight"]) for step in snapshot["steps"])
+    # Events of before revision 0016 say the weights alone: at worst, all steps one after the other.
+    planned = snapshot.get("expected_seconds") or sum(one["weight"] for one in snapshot["steps"])
     began = snapshot["started_at"]
     start = datetime.fromisoformat(began) if began else view.created_at
     return start + timedelta(seconds=planned / pace)

@@ -15,10 +15,10 @@ from api.operations.replies import started
 from api.operations.streams import EVENT_STREAM, follow_all, follow_one
 from api.tags import OPERATIONS
 from cks.db.access.decisions import Target
-from cks.db.operations import operations, settling, views
+from cks.db.operations import cancelling, operations, views
 from cks.db.operations.operations import OperationFilter
 from cks.db.operations.views import OperationView
-from cks.domain.refusals import NotFound, TooLate
+from cks.domain.refusals import NotCancellable, NotFound, TooLate
 
 LIST = "/v1/operations"
 ONE = "/v1/operations/{operation_id}"
@@ -130,7 +130,7 @@ async def follow_events(visit: Visit[Query]) -> web.StreamResponse:
 async def cancel_operation(call: Call[None, Query]) -> Reply:
     """Write the wish down; the relay forwards it.  Repeating it is harmless."""
     operation_id = id_in(call.request, "operation_id")
-    operation = await settling.request_cancel(call.session, operation_id)
+    operation = await cancelling.request_cancel(call.session, operation_id)
     return started(call, await views.view_of(call.session, operation))
 
 
@@ -184,7 +184,7 @@ ENDPOINTS = (
         "is 409.",
         answers=OperationBody,
         status=202,
-        refuses=(TooLate,),
+        refuses=(TooLate, NotCancellable),
         always_open=True,
         act=cancel_operation,
     ),

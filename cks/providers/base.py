@@ -19,6 +19,8 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from cks.domain.clusters.pools import PoolSpec, Taint
+
 
 class State(StrEnum):
     ABSENT = "absent"
@@ -41,13 +43,16 @@ class NodeObserved:
 class PoolObserved:
     """A pool: how many machines are wanted, and each that there is.
 
-    ``ABSENT`` once no machine is left; ``READY`` when as many as wanted are, at the version.
+    ``ABSENT`` once no machine is left; ``READY`` when as many as wanted are, at the version, and
+    all of them have the pool's ``labels`` and ``taints``.
     """
 
     state: State
     version: str
     desired: int
     nodes: tuple[NodeObserved, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
 
     @property
     def ready(self) -> int:
@@ -96,7 +101,11 @@ class ControlPlaneSpec:
 
 @dataclass(frozen=True, slots=True)
 class NodePoolSpec:
-    """A pool of like machines, as it should be."""
+    """A pool of like machines, as it should be.
+
+    Labels and taints are changed on its living machines, as Cluster API does; another version or
+    instance type replaces them.
+    """
 
     cluster_id: UUID
     version: str

@@ -22,19 +22,20 @@ from activities.refusals import refusing
 from api.background.deadline_keeper import DeadlineKeeper
 from api.background.reconciler import Reconciler
 from api.background.relay import Relay, launch_of
-from cks.db import idempotency
+from cks.db import idempotency, registry
 from cks.db.operations import claims, events, operations, settling
 from cks.db.session import Session
 from cks.domain.operations import steps
 from cks.domain.refusals import Superseded
+from cks.providers.base import NodePoolSpec
 from cks.providers.simulated.storage import Storage
-from workflows import provision_cluster, saga
+from workflows import operation_run, saga
 
 Sabotage = Callable[[pytest.MonkeyPatch], None]
 
 PERFORM, UNWIND = saga.perform, saga.unwind
 OWN, TURN_BACK, RESERVE = Ownership._own, operations.turn_back, idempotency.reserve
-POOL_SPEC = provisioning._pool_spec
+POOL_SPEC = NodePoolSpec
 
 
 def replacing(owner: Any, name: str, fake: Any) -> Sabotage:
@@ -56,20 +57,20 @@ async def nothing_soon(*_: Any, **__: Any) -> None:
 def remembering(when: str) -> Sabotage:
     """Undo what the run remembers to have begun, or done, as a saga often does."""
 
-    async def perform(stages: saga.Stages, tell: saga.Tell) -> None:
+    async def perform(stages: saga.Stages, tell: saga.Tell, boundary: saga.Boundary) -> None:
         stack: list[Sequence[saga.Step]] = []
         workflow.instance().stack = stack
         for stage in stages:
             stack += [stage] if when == "before" else []
-            await PERFORM([stage], tell)
+            await PERFORM([stage], tell, boundary)
             stack += [stage] if when == "after" else []
 
     async def unwind(stages: saga.Stages, tell: saga.Tell) -> None:
         await UNWIND(getattr(workflow.instance(), "stack", stages), tell)
 
     def sabotage(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(provision_cluster, "perform", perform)
-        patch.setattr(provision_cluster, "unwind", unwind)
+        patch.setattr(operation_run, "perform", perform)
+        patch.setattr(operation_run, "unwind", unwind)
 
     return sabotage
 
@@ -102,7 +103,7 @@ async def go_on_when_cancelled(stage: Sequence[Any], act: Any, at_once: int = 0)
 
 def swallowing_cancels(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(saga, "side_by_side", go_on_when_cancelled)
-    patch.setattr(saga, "heed_cancel", nothing)
+    patch.setattr(operation_run, "heed_cancel", nothing)
 
 
 async def own_without_asking(_: Ownership, session: Session, operation: Any) -> None:
@@ -145,10 +146,10 @@ async def take_the_key_apart(session: AsyncSession, request: Any) -> Any:
         return await RESERVE(own, request)
 
 
-def with_another_id(part: Any) -> Any:
+def with_another_id(cluster_id: Any, version: str, pool: Any) -> Any:
     """Invent an id for whatever is tried again."""
-    spec = POOL_SPEC(part)
-    return spec if activity.info().attempt == 1 else replace(spec, pool_id=uuid4())
+    again = activity.info().attempt > 1
+    return POOL_SPEC(cluster_id, version, replace(pool, id=uuid4()) if again else pool)
 
 
 async def mark_before_the_start(self: Relay, found: Any) -> None:
@@ -166,7 +167,7 @@ class SettlesAgain(Operations):
     async def settle_operation(self, settlement: Settlement) -> None:
         ref, heading = settlement.operation, settlement.heading
         async with self._ownership.of(ref, heading, settling=True) as (session, operation):
-            await settling.conclude(session, operation)
+            await registry.settle(session, operation)
 
 
 async def start_once(self: Reconciler, found: Any) -> None:
@@ -192,7 +193,7 @@ REVIVE = Reconciler._revive
 SABOTAGES: dict[str, tuple[Sabotage, int]] = {
     "the undo is pushed after its step": (remembering("after"), 3),
     "the undo is pushed before its step, in the run's memory": (remembering("before"), 18),
-    "a second cancel ends the wait": (replacing(provision_cluster, "undisturbed", wait_once), 10),
+    "a second cancel ends the wait": (replacing(operation_run, "undisturbed", wait_once), 10),
     "a cancel is swallowed": (swallowing_cancels, 3),
     "a cancelled step is not waited for": (
         replacing(saga, "WAIT", ActivityCancellationType.TRY_CANCEL),
@@ -224,7 +225,7 @@ SABOTAGES: dict[str, tuple[Sabotage, int]] = {
         0,
     ),
     "the relay forgets cancels": (replacing(Relay, "_cancel", nothing_soon), 6),
-    "a retry creates a second one": (replacing(provisioning, "_pool_spec", with_another_id), 7),
+    "a retry creates a second one": (replacing(provisioning, "NodePoolSpec", with_another_id), 7),
     "the outbox is marked before the start": (
         replacing(Relay, "_start", mark_before_the_start),
         30,

@@ -6,10 +6,11 @@ A tale is the ``Engine`` of its operation too: it starts, cancels, ends and desc
 from collections.abc import Callable
 from uuid import UUID
 
+from activities.node_pools import NodePools
 from activities.operations import Operations
 from activities.ownership import Ownership
 from activities.provisioning import Provisioning
-from activities.steps import Pace, Steps
+from activities.steps import Steps, StepTiming
 from activities.sweeping import Sweeping
 from api.background.deadline_keeper import DeadlineKeeper
 from api.background.orphan_sweeps import sweep_id
@@ -61,9 +62,14 @@ class Tale:
     def equip(self, stage: Stage, far_side: FarSide) -> None:
         """Wire everything as worker and API do, for this operation alone."""
         ownership = Ownership(stage.database, self)
-        steps = Steps(ownership, far_side, Pace(0, BUDGET_SECONDS))
+        steps = Steps(ownership, far_side, StepTiming(0, BUDGET_SECONDS))
         sweeping = Sweeping(stage.database, steps)
-        owners = (Operations(ownership), Provisioning(steps, far_side), sweeping)
+        owners = (
+            Operations(ownership),
+            Provisioning(steps, far_side),
+            NodePools(steps, far_side),
+            sweeping,
+        )
         self.methods: Methods = {
             name: getattr(owner, name) for owner in owners for name in dir(owner)
         }
@@ -79,7 +85,7 @@ class Tale:
             run = self.new_run(launch.workflow_id)
             self.tell(f"{run.id} starts")
             runs.append(run)
-            run.begin(launch.order)
+            run.begin(launch.input)
             if not self.hesitates:
                 run.flush()
         late()

@@ -17,15 +17,15 @@ from api.background.deadline_keeper import DeadlineKeeper
 from api.background.reconciler import Reconciler
 from api.background.relay import Relay
 from cks.db.admin.tenants import Founded
-from cks.db.clusters import clusters
+from cks.db.clusters.creation import accept_create
 from cks.db.dispatch import Dispatch, Found
 from cks.db.models.activity import ActivityLog
 from cks.db.models.clusters import Cluster, Node, NodePool
 from cks.db.models.operations import Operation, OperationClaim, OperationEvent
-from cks.db.operations import operations, settling
+from cks.db.operations import cancelling, operations
 from cks.db.session import Database
 from cks.domain.access.permissions import Caller
-from cks.domain.clusters.clusters import ClusterWish, PoolWish
+from cks.domain.clusters.pools import PoolSpec
 from cks.domain.operations.deadlines import Allowance
 from cks.domain.operations.lifecycle import OperationSnapshot
 from cks.domain.operations.state import OperationState
@@ -36,6 +36,7 @@ from cks.providers.simulated.wire import Call, FaultKind, FaultOrder
 from cks.settings import Settings
 from cks.temporal.engine import Temporal
 from tests.conftest import Urls
+from tests.support.requests import new_cluster
 from worker import build_worker
 
 SECONDS = 30
@@ -79,24 +80,17 @@ class Site:
     caller: Caller
     allowance: Allowance
 
-    async def order(self, *pools: PoolWish) -> OperationState:
+    async def order(self, *pools: PoolSpec) -> OperationState:
         """Accept a cluster as the API does; nobody has started anything yet."""
-        wish = ClusterWish(
-            name=f"c{uuid4().hex[:8]}",
-            version="1.35.8",
-            pod_cidr="10.244.0.0/16",
-            service_cidr="10.96.0.0/16",
-            tags={},
-            pools=pools or (pool("default"),),
-        )
+        asked = new_cluster(*pools)
         async with self.database.begin(self.caller.tenant_id) as session:
             at = await operations.instant(session)
-            made = await clusters.order(session, self.caller, wish, self.allowance, at)
+            made = await accept_create(session, self.caller, asked, self.allowance, at)
             return await operations.read(session, made.id)
 
     async def cancel(self, operation: OperationState) -> None:
         async with self.database.begin(self.caller.tenant_id) as session:
-            await settling.request_cancel(session, operation.id)
+            await cancelling.request_cancel(session, operation.id)
 
     async def fault(
         self, operation: OperationState, call: Call, kind: FaultKind, times: int
@@ -170,10 +164,6 @@ class Site:
         async with asyncio.timeout(SECONDS):
             while not await self.effects(operation, call):
                 await asyncio.sleep(0.02)
-
-
-def pool(name: str, node_count: int = 2) -> PoolWish:
-    return PoolWish(name, node_count, 1, 5, "m5.large", 50, {}, ())
 
 
 async def reset(ours: Site, workflow_id: str, run_id: str, task: int) -> None:

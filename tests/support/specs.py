@@ -3,8 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
+from cks.domain.clusters.pools import PoolSpec, Taint
 from cks.providers.base import (
     AddonsSpec,
     ControlPlaneSpec,
@@ -37,18 +39,21 @@ def pool(
     *,
     version: str = VERSION,
     instance_type: str = "m5.large",
+    **marks: Any,
 ) -> NodePoolSpec:
-    return NodePoolSpec(
-        cluster_id,
-        pool_id,
-        "default",
-        version,
-        node_count,
-        instance_type,
-        50,
-        labels=(("tier", "web"),),
-        taints=(("gpu", "", "NoSchedule"),),
+    """Return a pool with a label and a taint."""
+    usual: dict[str, Any] = {"labels": {"tier": "web"}, "taints": (Taint("gpu", "", "NoSchedule"),)}
+    spec = PoolSpec(
+        id=pool_id,
+        name="default",
+        node_count=node_count,
+        min_nodes=0,
+        max_nodes=100,
+        instance_type=instance_type,
+        disk_size=50,
+        **{**usual, **marks},
     )
+    return NodePoolSpec(cluster_id, version, spec)
 
 
 async def until(
@@ -76,5 +81,5 @@ async def raise_pool(cloud: SimulatedCloud, spec: NodePoolSpec, fence: int = 1) 
 
 async def pool_ready(cloud: SimulatedCloud, spec: NodePoolSpec) -> Observed:
     return await until(
-        cloud, spec.cluster_id, lambda seen: seen.pools[spec.pool_id].state is State.READY
+        cloud, spec.cluster_id, lambda seen: seen.pools[spec.pool.id].state is State.READY
     )

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from cks.db.clusters import provisioning
-from cks.db.operations import events, operations, settling
+from cks.db import registry
+from cks.db.operations import events, operations
 from cks.db.session import Database, Session
-from cks.domain.operations import steps
+from cks.domain.operations import moves, steps
 from cks.domain.operations.failures import PROVIDER_UNAVAILABLE, failed_at
 from cks.domain.operations.lifecycle import CANCELLED, OperationStatus
 from cks.domain.operations.state import OperationState
@@ -29,13 +29,13 @@ class Story:
             if operation.status is OperationStatus.PENDING:
                 operation.run_id = "a-run"
                 await operations.draw_fence(session, operation)
-                operations.take(operation)
-                await provisioning.begin_create(session, operation)
+                moves.take(operation)
+                await registry.take(session, operation)
             yield session, operation
 
     async def tell(self, session: Session, operation: OperationState, fraction: float) -> None:
         step = operation.step("network")
-        steps.begin(step, 1, operations.fence_of(operation), operation.now)
+        steps.begin(step, 1, operation.acting_fence, operation.now)
         steps.advance(step, fraction)
         await events.record(session, operation)
 
@@ -45,19 +45,19 @@ class Story:
 
     async def complete(self) -> None:
         async with self.open() as (session, operation):
-            await settling.conclude(session, operation)
+            await registry.settle(session, operation)
 
     async def fail(self) -> None:
         reason = failed_at(PROVIDER_UNAVAILABLE, "Create the network")
         async with self.open() as (session, operation):
             await operations.turn_back(session, operation, reason)
-            await settling.conclude(session, operation)
+            await registry.settle(session, operation)
 
     async def undo(self) -> None:
         """End what was cancelled while it ran."""
         async with self.open() as (session, operation):
             await operations.turn_back(session, operation, CANCELLED)
-            await settling.conclude(session, operation)
+            await registry.settle(session, operation)
 
 
 @dataclass(frozen=True, slots=True)

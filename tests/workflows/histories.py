@@ -22,8 +22,9 @@ from cks.domain.operations.state import OperationState
 from cks.domain.retention import ExpiryOrder
 from cks.providers.simulated.wire import Call, FaultKind
 from tests.conftest import Urls, migrated, running_temporal
+from tests.support.requests import pool
 from tests.support.simulator import simulator
-from tests.support.site import Site, crew, pool, site
+from tests.support.site import Site, crew, site
 from workflows.expire_records import ExpireRecords
 
 FOLDER = Path(__file__).parent / "histories"

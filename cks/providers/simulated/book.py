@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from cks.providers.simulated.observation import observe_pool
+from cks.providers.simulated.observation import marks_of, observe_pool
 from cks.providers.simulated.storage import Resource, Storage
 from cks.providers.simulated.wire import (
     Call,
@@ -105,7 +105,8 @@ def _call_record(line: sqlite3.Row) -> CallRecord:
 def _resource_record(thing: Resource, nodes: Sequence[Resource], now: float) -> ResourceRecord:
     """Return how a thing looks now; ``nodes`` are a pool's."""
     pooled = thing.kind is Kind.NODE_POOL
-    ready_at = max((node.ready_at for node in nodes), default=thing.ready_at)
+    labels, taints = marks_of(thing)
+    ready_at = max(node.ready_at for node in (*nodes, thing))
     return ResourceRecord(
         kind=thing.kind,
         id=thing.id,
@@ -117,6 +118,8 @@ def _resource_record(thing: Resource, nodes: Sequence[Resource], now: float) -> 
         name=thing.name,
         version=thing.version,
         instance_type=thing.instance_type,
+        labels=labels,
+        taints=taints,
     )
 
 

@@ -10,7 +10,7 @@ and add-ons need the control plane ready; and what is stood on cannot be deleted
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from uuid import UUID, uuid5
 
 from pydantic import TypeAdapter
@@ -24,7 +24,7 @@ from cks.providers.base import (
     Observed,
     State,
 )
-from cks.providers.simulated.observation import observe, state_of
+from cks.providers.simulated.observation import marks_of, observe, state_of
 from cks.providers.simulated.pace import Pace
 from cks.providers.simulated.storage import Resource, Storage
 from cks.providers.simulated.wire import (
@@ -72,7 +72,11 @@ def door(wish: Wish) -> tuple[Kind, UUID]:
         case ControlPlaneSpec() | AddonsSpec() | ControlPlaneRemoval():
             return Kind.CONTROL_PLANE, wish.cluster_id
         case NodePoolSpec() | NodePoolRemoval():
-            return Kind.NODE_POOL, wish.pool_id
+            return Kind.NODE_POOL, _pool_id(wish)
+
+
+def _pool_id(wish: NodePoolSpec | NodePoolRemoval) -> UUID:
+    return wish.pool.id if isinstance(wish, NodePoolSpec) else wish.pool_id
 
 
 UNKNOWN_VCPUS = 4
@@ -130,22 +134,43 @@ class Cloud:
         return UPDATED if there else CREATED
 
     def _ensure_node_pool(self, spec: NodePoolSpec, now: float) -> str:
-        if spec.node_count < 0:
-            raise Refused(Code.INVALID, f"a pool cannot have {spec.node_count} nodes")
-        pool = self._alive(Kind.NODE_POOL, spec.pool_id)
+        wanted = spec.pool
+        if wanted.node_count < 0:
+            raise Refused(Code.INVALID, f"a pool cannot have {wanted.node_count} nodes")
+        pool = self._alive(Kind.NODE_POOL, wanted.id)
         if pool and pool.spec == _text(spec):
             return UNCHANGED
         self._require_ready(Kind.CONTROL_PLANE, spec.cluster_id, now)
-        nodes = [node for node in self._storage.nodes(spec.pool_id) if node.deleted_at is None]
+        nodes = [node for node in self._storage.nodes(wanted.id) if node.deleted_at is None]
         fit = [n for n in nodes if (n.version, n.instance_type) == _make_of(spec)]
-        kept = fit[: spec.node_count]
-        missing = spec.node_count - len(kept)
+        kept = fit[: wanted.node_count]
+        missing = wanted.node_count - len(kept)
         vcpus = self._check_room(spec, missing)
-        self._storage.put(_pool(spec, pool.created_at if pool else now))
+        self._storage.put(self._pool(spec, pool, now))
         self._delete_each((node for node in nodes if node not in kept), now)
+        for node in kept:
+            self._storage.put(replace(node, spec=_marks(spec)))
         for place in range(missing):
             self._start_node(spec, vcpus, place, now)
         return UPDATED if pool else CREATED
+
+    def _pool(self, spec: NodePoolSpec, former: Resource | None, now: float) -> Resource:
+        """Return the pool; other labels and taints reach its living nodes only after a while."""
+        wanted, since = spec.pool, former.created_at if former else now
+        changes = former is not None and marks_of(former) != (wanted.labels, wanted.taints)
+        settling = self._pace.making(Kind.NODE_POOL, wanted.id) if changes else 0
+        return Resource(
+            kind=Kind.NODE_POOL,
+            id=wanted.id,
+            cluster_id=spec.cluster_id,
+            spec=_text(spec),
+            created_at=since,
+            ready_at=now + settling,
+            number=wanted.node_count,
+            name=wanted.name,
+            version=spec.version,
+            instance_type=wanted.instance_type,
+        )
 
     def _delete_network(self, cluster_id: UUID, now: float) -> str:
         self._require_free(Kind.CONTROL_PLANE, cluster_id)
@@ -191,21 +216,21 @@ class Cloud:
         self._storage.put(Resource(kind, own, own, _text(spec), since, ready_at, version=version))
 
     def _start_node(self, spec: NodePoolSpec, vcpus: int, place: int, now: float) -> None:
-        number = self._storage.next_number(spec.pool_id)
-        node_id = uuid5(spec.pool_id, str(number))
+        number = self._storage.next_number(spec.pool.id)
+        node_id = uuid5(spec.pool.id, str(number))
         self._storage.put(
             Resource(
                 kind=Kind.NODE,
                 id=node_id,
                 cluster_id=spec.cluster_id,
-                spec="{}",
+                spec=_marks(spec),
                 created_at=now,
                 ready_at=now + self._pace.making(Kind.NODE, node_id, place),
-                pool_id=spec.pool_id,
+                pool_id=spec.pool.id,
                 number=number,
-                name=f"{spec.name}-{number}",
+                name=f"{spec.pool.name}-{number}",
                 version=spec.version,
-                instance_type=spec.instance_type,
+                instance_type=spec.pool.instance_type,
                 vcpus=vcpus,
             )
         )
@@ -227,9 +252,9 @@ class Cloud:
 
     def _check_room(self, spec: NodePoolSpec, more: int) -> int:
         """Return the vCPUs of one node, if there is room for so many more."""
-        offered = self._vcpus.get(spec.instance_type, UNKNOWN_VCPUS)
+        offered = self._vcpus.get(spec.pool.instance_type, UNKNOWN_VCPUS)
         nodes, vcpus = self._storage.usage()
-        wanted = f"{more} more {spec.instance_type}"
+        wanted = f"{more} more {spec.pool.instance_type}"
         if more and nodes + more > self._terms.quota_nodes:
             held = f"{nodes} of {self._terms.quota_nodes} nodes are taken"
             raise Refused(Code.QUOTA_EXCEEDED, f"{wanted}: {held}")
@@ -239,23 +264,14 @@ class Cloud:
         return offered
 
 
-def _pool(spec: NodePoolSpec, created_at: float) -> Resource:
-    return Resource(
-        kind=Kind.NODE_POOL,
-        id=spec.pool_id,
-        cluster_id=spec.cluster_id,
-        spec=_text(spec),
-        created_at=created_at,
-        ready_at=created_at,
-        number=spec.node_count,
-        name=spec.name,
-        version=spec.version,
-        instance_type=spec.instance_type,
-    )
-
-
 def _make_of(spec: NodePoolSpec) -> tuple[str, str]:
-    return spec.version, spec.instance_type
+    return spec.version, spec.pool.instance_type
+
+
+def _marks(spec: NodePoolSpec) -> str:
+    """Return what a node of the pool carries."""
+    taints = [asdict(taint) for taint in spec.pool.taints]
+    return json.dumps({"labels": dict(spec.pool.labels), "taints": taints})
 
 
 def _text(spec: Wish) -> str:

@@ -1,7 +1,9 @@
 """How stored resources look from outside, at an instant."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 
+from cks.domain.clusters.pools import Taint
 from cks.providers.base import (
     ControlPlaneObserved,
     NodeObserved,
@@ -35,10 +37,21 @@ def observe_pool(pool: Resource, things: Iterable[Resource], now: float) -> Pool
         for thing in things
         if thing.pool_id == pool.id
     )
-    state = State.DELETING if pool.deleted_at is not None else State.READY
+    state = pool.state(now)
     if state is State.READY and any(node.state is not State.READY for node in nodes):
         state = State.PENDING
-    return PoolObserved(state, pool.version or "", pool.number, nodes)
+    labels, taints = marks_of(pool)
+    return PoolObserved(state, pool.version or "", pool.number, nodes, labels, taints)
+
+
+def marks_of(thing: Resource) -> tuple[Mapping[str, str], tuple[Taint, ...]]:
+    """Return the labels and taints of a pool or a node; a file of before has none that we read."""
+    said = json.loads(thing.spec)
+    marks = said.get("pool", said)
+    if "pool_id" in marks:
+        return {}, ()
+    taints = tuple(Taint(**taint) for taint in marks.get("taints", ()))
+    return marks.get("labels", {}), taints
 
 
 def state_of(thing: Resource | None, now: float) -> State:

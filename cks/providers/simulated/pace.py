@@ -15,8 +15,10 @@ SPANS = {
     Kind.CONTROL_PLANE: (120, 160),
     Kind.ADDONS: (20, 30),
     Kind.NODE: (60, 80),
+    Kind.NODE_POOL: (5, 10),
 }
-"""Kind → shortest and longest seconds from the order until it is ready."""
+"""Kind → shortest and longest seconds from the request until it is ready; of a pool, until its
+living nodes have other labels and taints."""
 
 NODES_AT_ONCE, SECONDS_PER_WAVE = 10, 60
 

@@ -10,6 +10,7 @@ An answer of 200 holds ``{"effect": …}`` or what was observed; every other one
 DELETE /faults``, ``GET /health``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +19,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from cks.domain.clusters.pools import Taint
 from cks.providers.base import AddonsSpec, ControlPlaneSpec, NetworkSpec, NodePoolSpec, State
 
 LARGEST_FENCE = 2**63 - 1
@@ -188,7 +190,10 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True)
 class ResourceRecord:
-    """Something that lives in the cloud, or is still being deleted."""
+    """Something that lives in the cloud, or is still being deleted.
+
+    Nodes and pools have labels and taints.
+    """
 
     kind: Kind
     id: UUID
@@ -200,6 +205,8 @@ class ResourceRecord:
     name: str | None = None
     version: str | None = None
     instance_type: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from cks.db.admin.tenants import Founded
 from cks.db.operations import events, operations
 from cks.db.operations.rows import READ, state_of
 from cks.db.session import Database, driver
-from cks.domain.operations import steps
+from cks.domain.operations import moves, steps
 from cks.domain.operations.failures import PROVIDER_UNAVAILABLE, failed_at
 from cks.domain.operations.lifecycle import OperationRef, OperationStatus, StepStatus
 from cks.domain.operations.state import OperationState
@@ -47,9 +47,9 @@ async def test_what_was_changed_is_written_and_the_rest_stays(
         state = state_of(row)
         state.run_id = "a-run"
         await operations.draw_fence(session, state)
-        operations.take(state)
+        moves.take(state)
         network, plane = state.steps[:2]
-        steps.begin(network, 2, operations.fence_of(state), state.now)
+        steps.begin(network, 2, state.acting_fence, state.now)
         steps.note_failure(network, "not today", BUDGET, state.now)
         await operations.turn_back(session, state, failed_at(PROVIDER_UNAVAILABLE, "the network"))
         steps.orphan(network, state.now)

@@ -9,19 +9,22 @@ import sqlalchemy as sa
 from cks.db.access.decisions import AccessQuestion, identity_of
 from cks.db.admin import tenants
 from cks.db.admin.tenants import Founded, NewTenant
+from cks.db.clusters import creation
 from cks.db.models.operations import Operation
 from cks.db.operations import events, operations, views
-from cks.db.operations.accepting import Asked, Subject, accept
+from cks.db.operations.accepting import Accepted, accept
 from cks.db.session import Database, driver
 from cks.domain.access.permissions import Caller
+from cks.domain.clusters.creation import CREATE
 from cks.domain.operations import snapshots
 from cks.domain.operations.deadlines import Allowance
 from cks.domain.operations.lifecycle import OperationStatus
-from cks.domain.operations.plans import plan_create
+from cks.domain.operations.types import Subject
 from cks.domain.people import tokens
 from cks.domain.people.tokens import TokenClaim
 from cks.domain.refusals import OperationConflict, Unauthenticated
 from tests.conftest import Urls
+from tests.support.requests import new_cluster
 
 READ = "operations.read"
 
@@ -37,14 +40,8 @@ def claim_of(token: str) -> TokenClaim:
 
 
 async def asked(database: Database, founded: Founded, subject: UUID) -> views.OperationView:
-    plan = plan_create([(uuid4(), "default", 2)])
-    wish = Asked(
-        "cluster.create",
-        Subject("cluster", subject, "blue", subject),
-        {"name": "blue"},
-        plan,
-        Allowance(1, 60),
-    )
+    blue = Subject("cluster", subject, "blue", subject)
+    wish = Accepted(CREATE, creation.EFFECTS, blue, new_cluster(name="blue"), Allowance(1, 60))
     async with database.begin(founded.tenant_id) as session:
         at = await operations.instant(session)
         return await accept(session, caller_of(founded), wish, at)

@@ -7,13 +7,11 @@ from hypothesis import strategies as st
 from cks.domain.clusters.clusters import (
     DEFAULT_POD_CIDR,
     DEFAULT_SERVICE_CIDR,
-    MAX_NODES_PER_CLUSTER,
     NARROWEST,
     WIDEST,
     check_networking,
-    check_pool_size,
-    check_pools,
 )
+from cks.domain.clusters.pools import MAX_NODES_PER_CLUSTER, check_pool_size, check_pools
 from cks.domain.refusals import Fault
 
 PODS, SERVICES = "/pod_cidr", "/service_cidr"

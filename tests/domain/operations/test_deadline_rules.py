@@ -1,19 +1,20 @@
 """How long an operation may take, and when its undo gives up."""
 
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
 import pytest
 
+from cks.domain.clusters import creation
 from cks.domain.operations.deadlines import Allowance, Deadlines
 from cks.domain.operations.failures import said_at_the_end
-from cks.domain.operations.plans import limit_seconds, made_by, plan_create
+from tests.support.requests import new_cluster, pool
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 
 
 def plan(*counts: int) -> int:
-    return limit_seconds(plan_create([(uuid4(), f"p{n}", c) for n, c in enumerate(counts)]))
+    pools = (pool(f"p{n}", count) for n, count in enumerate(counts))
+    return creation.plan(new_cluster(*pools)).limit_seconds
 
 
 def test_an_operation_may_take_its_steps_limits_and_then_be_undone() -> None:
@@ -27,10 +28,6 @@ def test_pools_are_made_five_at_a_time() -> None:
     assert plan(1, 1, 1, 1, 1) == one
     assert plan(1, 1, 1, 1, 1, 1) == one + 30 * 60 + 30
     assert plan(1, 100) == one + 99 * 30
-
-
-def test_without_a_pool_only_the_rest_counts() -> None:
-    assert plan() == (15 + 40 + 15 + 10) * 60
 
 
 def test_turning_back_early_brings_the_end_nearer() -> None:
@@ -51,20 +48,7 @@ def test_an_undo_gives_up_in_time_to_tell(undo: int, early: int) -> None:
     assert deadlines.end_at == deadlines.deadline_at - timedelta(seconds=early / 2)
 
 
-@pytest.mark.parametrize(
-    ("step", "made"),
-    [
-        ("network", ("network", None)),
-        ("control_plane", ("control_plane", None)),
-        ("node_pool:web", ("node_pool", "web")),
-        ("add_ons", None),
-        ("verify", None),
-    ],
-)
-def test_a_step_makes_what_its_undo_removes(step: str, made: object) -> None:
-    assert made_by(step) == made
-
-
 def test_the_end_says_whether_all_is_undone() -> None:
     assert said_at_the_end("It broke.", orphans=False) == "It broke. All that was made is undone."
     assert "removed later" in said_at_the_end("It broke.", orphans=True)
+    assert "as it was before" in said_at_the_end("It broke.", orphans=False, changed=True)

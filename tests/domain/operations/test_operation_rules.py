@@ -22,7 +22,7 @@ from cks.domain.operations.lifecycle import (
     progress_of,
     workflow_id,
 )
-from cks.domain.refusals import Superseded, TooLate, TurnedBack
+from cks.domain.refusals import NotCancellable, Superseded, TooLate, TurnedBack
 
 S = OperationStatus
 ENDED = [status for status in S if status not in LIVE]
@@ -76,8 +76,8 @@ def test_nobody_moves_an_operation_that_has_ended(status: OperationStatus) -> No
 @pytest.mark.parametrize("status", LIVE)
 def test_a_live_operation_may_be_moved_and_cancelled(status: OperationStatus) -> None:
     check_live(status)
-    check_cancel(status)
-    assert cancel_snapshot(status, None, "verify") == {
+    check_cancel(status, "rolls_back")
+    assert cancel_snapshot("rolls_back", status, None, "verify") == {
         "possible": True,
         "effect": "rolls_back",
         "until_step": "verify",
@@ -100,24 +100,24 @@ def test_an_operation_that_was_not_turned_back_goes_either_way(heading: Heading)
 @pytest.mark.parametrize("status", [S.COMPLETED, S.FAILED])
 def test_it_is_too_late_to_cancel_what_completed_or_failed(status: OperationStatus) -> None:
     with pytest.raises(TooLate) as caught:
-        check_cancel(status)
+        check_cancel(status, "rolls_back")
     assert caught.value.members == {"operation_status": status}
 
 
 def test_cancelling_twice_is_harmless() -> None:
-    assert check_cancel(S.CANCELLED) is None  # type: ignore[func-returns-value]
+    assert check_cancel(S.CANCELLED, "rolls_back") is None  # type: ignore[func-returns-value]
 
 
 @pytest.mark.parametrize("status", ENDED)
 def test_a_cancel_of_what_ended_is_not_offered_and_says_why(status: OperationStatus) -> None:
-    told = cancel_snapshot(status, None, "verify")
+    told = cancel_snapshot("rolls_back", status, None, "verify")
     assert (told["possible"], told["effect"], told["until_step"]) == (False, "none", None)
     assert status in str(told["reason"])
 
 
 @pytest.mark.parametrize("ending", Ending)
 def test_a_cancel_of_what_is_being_undone_is_not_offered(ending: Ending) -> None:
-    told = cancel_snapshot(S.RUNNING, ending, "verify")
+    told = cancel_snapshot("rolls_back", S.RUNNING, ending, "verify")
     assert (told["possible"], told["effect"]) == (False, "none")
     assert "already being undone" in str(told["reason"])
 
@@ -158,3 +158,12 @@ def test_nothing_completes_before_its_steps(step: StepStatus) -> None:
         check_done(Heading.FORWARD, steps)
     check_done(Heading.BACK, steps)
     check_done(Heading.FORWARD, steps[:1])
+
+
+@pytest.mark.parametrize("status", LIVE)
+def test_what_only_goes_forward_is_not_cancelled(status: OperationStatus) -> None:
+    with pytest.raises(NotCancellable):
+        check_cancel(status, "none")
+    told = cancel_snapshot("none", status, None, "verify")
+    assert (told["possible"], told["effect"]) == (False, "none")
+    assert "goes on to its end" in str(told["reason"])

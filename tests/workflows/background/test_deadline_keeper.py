@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from cks.db.admin.tenants import Founded
-from cks.db.clusters import clusters
+from cks.db.clusters.deletion import forget
 from cks.db.models.operations import Operation
 from cks.db.operations import operations
 from cks.domain.operations.lifecycle import OperationStatus
@@ -116,7 +116,7 @@ async def test_a_failed_cluster_is_deleted_and_its_orphans_are_still_swept(hurri
     await hurried.ended(operation)
     async with hurried.database.begin(hurried.caller.tenant_id) as session:
         at = await operations.instant(session)
-        done = await clusters.forget(session, hurried.caller, operation.resource_id, at)
+        done = await forget(session, hurried.caller, operation.resource_id, at)
     assert done.snapshot["status"] == OperationStatus.COMPLETED
     await hurried.desk.clear_faults()
     async with asyncio.timeout(SECONDS):

@@ -15,6 +15,7 @@ from api.background.relay import launch_of
 from cks.db.dispatch import Dispatch
 from cks.db.models.activity import ActivityLog
 from cks.domain.operations.lifecycle import OperationRef
+from cks.domain.registry import RUN_BY_WORKFLOWS
 from cks.temporal.engine import Temporal, Trace, connect
 from tests.support.site import SECONDS, Site
 
@@ -31,13 +32,17 @@ async def start_without_row(ours: Site, temporal: Client, tenant_id: UUID) -> Tr
     """Start a run for an operation that no row knows, and return it when it can be listed."""
     known = launch_of(await ours.order())
     ref, cluster_id = OperationRef(tenant_id, uuid4()), uuid4()
-    order = replace(known.order, operation=ref, cluster_id=cluster_id)
     engine = Temporal(temporal, uuid4().hex)
-    launch = replace(known, order=order, workflow_id=f"cluster.create/{ref.id}")
+    launch = replace(
+        known,
+        input=replace(known.input, operation=ref),
+        cluster_id=cluster_id,
+        workflow_id=f"cluster.create/{ref.id}",
+    )
     await engine.start(launch, again=False)
     async with asyncio.timeout(SECONDS):
         while True:
-            async for page in engine.pages_since(AGO, 100):
+            async for page in engine.pages_since(AGO, 100, RUN_BY_WORKFLOWS):
                 for trace in page:
                     if trace.operation_id == str(ref.id):
                         return trace
@@ -91,7 +96,7 @@ async def test_a_run_that_no_row_knows_fails_so_that_it_is_seen(ours: Site) -> N
     known = launch_of(await ours.order())
     ref = OperationRef(ours.caller.tenant_id, uuid4())
     workflow_id = f"cluster.create/{ref.id}"
-    order = replace(known.order, operation=ref, cluster_id=uuid4())
-    await ours.engine.start(replace(known, order=order, workflow_id=workflow_id), again=False)
+    unknown = replace(known, input=replace(known.input, operation=ref), workflow_id=workflow_id)
+    await ours.engine.start(unknown, again=False)
     with pytest.raises(WorkflowFailureError):
         await ours.temporal.get_workflow_handle(workflow_id).result()

@@ -17,9 +17,8 @@ from temporalio.client import Client, WorkflowFailureError
 from api.background.orphan_sweeps import sweep_id
 from cks.db.admin.tenants import Founded
 from cks.db.models.activity import ActivityLog
-from cks.domain.clusters.clusters import Orphan, SweepOrder, Thing
+from cks.domain.operations.inputs import OrphanInput, SweepInput
 from cks.domain.operations.lifecycle import OperationRef
-from cks.domain.operations.plans import NETWORK
 from cks.domain.operations.state import OperationState
 from cks.domain.operations.steps import orphans_among
 from cks.providers.simulated.wire import Call, FaultKind
@@ -153,11 +152,11 @@ async def test_a_sweep_for_an_operation_that_no_row_knows_fails_for_good(
     brisk: Crew, urls: Urls, temporal: Client, founded: Founded, cloud_url: str
 ) -> None:
     unknown, cluster_id = OperationRef(founded.tenant_id, uuid4()), uuid4()
-    orphan = Orphan("network", Thing(NETWORK, cluster_id, cluster_id))
+    orphan = OrphanInput("network", 0)
     with pytest.raises(WorkflowFailureError):
         await temporal.execute_workflow(
             SweepOrphans.run,
-            SweepOrder(unknown, cluster_id, (orphan,)),
+            SweepInput(unknown, (orphan,)),
             id=uuid4().hex,
             task_queue=brisk.given.task_queue,
             execution_timeout=timedelta(seconds=SECONDS),

@@ -14,7 +14,8 @@ from cks.domain.operations.lifecycle import OperationSnapshot, OperationStatus, 
 from cks.providers.simulated.wire import Call, FaultKind
 from tests.conftest import Urls
 from tests.support.disturbances import DeniesAlways, DeniesOnce, FailsToVerify, HangsAtVerify
-from tests.support.site import Rows, Site, pool, site
+from tests.support.requests import pool
+from tests.support.site import Rows, Site, site
 
 ENSURES = (
     Call.ENSURE_NETWORK,

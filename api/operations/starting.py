@@ -1,0 +1,24 @@
+"""What every call that starts an operation takes, beside its body."""
+
+from typing import Annotated, Literal
+
+from aiohttp import web
+
+from api.http.validation import Query, only
+from cks.domain.refusals import Fault, NotAvailableYet
+
+
+class StartQuery(Query):
+    """Only the defaults are built."""
+
+    validate_only: Annotated[Literal["true", "false"], only(built="false")] = "false"
+    """Whether only to plan, and to change nothing. Only `false` is available yet."""
+    on_conflict: Annotated[Literal["reject", "queue", "supersede"], only(built="reject")] = "reject"
+    """What to do while another operation holds the resource: `reject` answers 409
+    `operation_conflict`. Only `reject` is available yet."""
+
+
+def refuse_plan(request: web.Request) -> None:
+    """Refuse to start under a plan: nothing would hold us to it."""
+    if "If-Plan" in request.headers:
+        raise NotAvailableYet([Fault("If-Plan", "not_available_yet", "plans come later")])
