@@ -82,6 +82,10 @@ class Settings(BaseSettings):
         return self.database_pooling == "transaction"
 
     @property
+    def listening_url(self) -> str:
+        return self.listen_database_url or self.app_database_url
+
+    @property
     def allowance(self) -> Allowance:
         return Allowance(self.pace, self.undo_seconds)
 
