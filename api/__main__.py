@@ -1,6 +1,7 @@
 """The API process: the tenants' port, the operators' port, the announcements, and the loops.
 
-It serves without Temporal, and without a database it answers 503 until there is one.
+The loops may be left to processes of their own.  It serves without Temporal, and without a
+database it answers 503 until there is one.
 """
 
 import logging
@@ -29,17 +30,21 @@ async def running(given: Settings, profile: ClientConnectConfig) -> AsyncIterato
     announcements = Announcements(given.listening_url)
     hearing = Loop("announcements", PAUSE_SECONDS, announcements.listen)
     async with reaching(given, profile) as servers:
-        loops = loops_of(*servers)
-        wake = loops.relay.wake
+        loops = loops_of(*servers) if given.api_runs_loops else None
+        wake = loops.relay.wake if loops else _heard_elsewhere
         context = AppContext(given, servers.database, CatalogueCache(), announcements, wake)
-        ops = build_ops(HealthChecks(*servers, loops))
+        ops = build_ops(HealthChecks(*servers, loops or ()))
         async with (
-            all_beside([*loops, hearing]),
+            all_beside([*(loops or ()), hearing]),
             listening(ops, given.api_host, given.ops_port),
             listening(build_app(context), given.api_host, given.api_port),
         ):
             log.info("serving tenants on port %s, operators on %s", given.api_port, given.ops_port)
             yield
+
+
+def _heard_elsewhere() -> None:
+    """Whoever runs the relay hears of the commit from the database."""
 
 
 if __name__ == "__main__":

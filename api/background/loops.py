@@ -1,6 +1,7 @@
 """Which loops there are beside the API, and how often each looks.
 
-They share nothing with the tenants' port but the rows.
+They share nothing with the tenants' port but the rows, so they may run in its process or in one
+of their own (``python -m api.background``), in any number.
 """
 
 import logging
@@ -14,9 +15,14 @@ from api.background.lost_operations import LostOperations
 from api.background.reconciler import Reconciler
 from api.background.relay import Relay
 from cks.db.dispatch import Dispatch
+from cks.db.listening import listen
 from cks.db.session import Database
 from cks.loop import Loop
 from cks.temporal.engine import EngineAway, Temporal
+
+FIRST = 1
+"""The ``seq`` of what an operation tells when it is accepted."""
+LISTENING_SECONDS = 1.0
 
 log = logging.getLogger("cks.relay")
 
@@ -46,6 +52,11 @@ def loops_of(database: Database, dispatch: Dispatch, temporal: Temporal) -> Loop
     )
 
 
+def hearing(url: str, relay: Loop) -> Loop:
+    """Return the loop that wakes the relay when any process accepts an operation."""
+    return Loop("announcements", LISTENING_SECONDS, partial(hear, url, relay.wake))
+
+
 async def deliver(relay: Relay) -> None:
     """Relay; without Temporal it has at least looked at what waits."""
     try:
@@ -60,3 +71,10 @@ async def alone(dispatch: Dispatch, lock: int, work: Callable[[], Awaitable[None
         if ours:
             await work()
     return ours
+
+
+async def hear(url: str, wake: Callable[[], None]) -> None:
+    """Call ``wake`` for each operation that is accepted, until the connection ends."""
+    async for said in listen(url):
+        if said.seq == FIRST:
+            wake()

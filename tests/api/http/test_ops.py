@@ -170,12 +170,13 @@ def surroundings(urls: Urls) -> dict[str, str]:
     return os.environ | ports | logins | {"TEMPORAL_ADDRESS": "127.0.0.1:1"}
 
 
+@pytest.mark.parametrize("program", ["api", "api.background"])
 @pytest.mark.parametrize("name", ["CKS_APP_DATABASE_URL", "CKS_DISPATCH_DATABASE_URL"])
-def test_the_api_refuses_to_start_as_a_superuser(
-    surroundings: dict[str, str], urls: Urls, name: str
+def test_neither_program_starts_as_a_superuser(
+    surroundings: dict[str, str], urls: Urls, name: str, program: str
 ) -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "api"],
+        [sys.executable, "-m", program],
         env=surroundings | {name: urls.owner},
         cwd=ROOT,
         capture_output=True,

@@ -9,21 +9,41 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.background import lost_operations, reconciler
-from api.background.loops import alone, deliver, loops_of
+from api.background.loops import alone, deliver, hearing, loops_of
 from api.background.relay import Relay
 from cks.db.dispatch import Dispatch
 from cks.db.models.activity import ActivityLog
 from cks.domain.operations.lifecycle import OperationStatus
-from cks.loop import beside
+from cks.loop import Loop, beside
 from cks.providers.simulated.wire import Call, FaultKind
 from cks.temporal.engine import Temporal, connect
 from tests.conftest import Urls
 from tests.support.site import SECONDS, DispatchOfTenant, Site
 
+NEVER = 3600.0
+LISTENERS = sa.text("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
 KILL = sa.text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'doomed'"
 )
 REPAIRS = sa.select(ActivityLog.action).where(ActivityLog.action.like("operations.%"))
+
+
+async def listeners(owner: AsyncEngine) -> int:
+    async with owner.connect() as connection:
+        return int(await connection.scalar(LISTENERS) or 0)
+
+
+async def test_a_commit_of_another_process_wakes_the_relay(
+    ours: Site, urls: Urls, owner: AsyncEngine
+) -> None:
+    relay = Loop("relay", NEVER, ours.relay.relay)
+    before = await listeners(owner)
+    async with beside(relay), beside(hearing(urls.app, relay)), asyncio.timeout(SECONDS):
+        while await listeners(owner) == before:
+            await asyncio.sleep(0.02)
+        operation = await ours.order()
+        while (await ours.rows(operation)).operation.dispatched_at is None:
+            await asyncio.sleep(0.02)
 
 
 async def test_without_temporal_the_relay_has_at_least_looked(
@@ -79,7 +99,7 @@ async def all_loops(ours: Site, urls: Urls) -> AsyncIterator[None]:
         dispatch = DispatchOfTenant(urls.dispatch, ours.caller.tenant_id)
         stack.push_async_callback(dispatch.close)
         loops = loops_of(ours.database, dispatch, ours.engine)
-        for loop in loops:
+        for loop in (*loops, hearing(urls.app, loops.relay)):
             await stack.enter_async_context(beside(loop))
         yield
 
