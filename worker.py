@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from temporalio import workflow
@@ -51,12 +52,13 @@ from cks.db.dispatch import Dispatch
 from cks.db.session import Database
 from cks.domain.retention import ExpiryOrder
 from cks.logs import Format, Level
+from cks.loop import Loop
 from cks.process import leave
 from cks.providers.base import Provider
 from cks.providers.simulated.client import SimulatedCloud
 from cks.settings import Settings
 from cks.temporal import connection
-from cks.temporal.engine import OPERATION_TYPE, EngineAway, Temporal, ensure_schedule
+from cks.temporal.engine import OPERATION_TYPE, Temporal, ensure_schedule
 from workflows.expire_records import ExpireRecords
 from workflows.provision_cluster import ProvisionCluster
 from workflows.sweep_orphans import SweepOrphans
@@ -180,19 +182,9 @@ async def _work(
     client = await _connected(profile)
     async with build_worker(client, database, dispatch, provider, given):
         log.info("working on task queue %s", given.task_queue)
-        await _keep_schedules(client, given.task_queue)
-
-
-async def _keep_schedules(client: Client, task_queue: str) -> None:
-    """See to it that the schedules are there, again and again, until cancelled."""
-    while True:
-        try:
-            await ensure_schedule(client, RETENTION, retention_schedule(task_queue))
-        except EngineAway:
-            log.warning("Temporal does not answer; its schedules are seen to later")
-        except Exception:
-            log.exception("seeing to the schedules failed")
-        await asyncio.sleep(SCHEDULES_SECONDS)
+        wanted = retention_schedule(given.task_queue)
+        ensure = partial(ensure_schedule, client, RETENTION, wanted)
+        await Loop("schedules", SCHEDULES_SECONDS, ensure).run()
 
 
 def retention_schedule(task_queue: str) -> Schedule:

@@ -1,27 +1,28 @@
 """The operators' port: is it alive, is it ready, what does it count.  Never the tenants'."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from api.background.deadline_keeper import DeadlineKeeper
-from api.background.metrics import RECONCILED, UNDELIVERED
-from api.background.reconciler import Reconciler
-from api.background.relay import Relay
+from api.background.metrics import LAST_PASS, UNDELIVERED
 from cks.db.dispatch import Dispatch
 from cks.db.schema import needed_revision
 from cks.db.session import Database
+from cks.loop import Loop
 from cks.temporal.engine import Temporal
+
+Look = Callable[[], Awaitable[str]]
 
 PATIENCE_SECONDS = 3
 STALE_SECONDS = 15
-DEGRADING = {"temporal", "relay", "reconciler", "deadlines"}
-"""What may be amiss while requests are still served and accepted."""
+NEEDED = {"database", "migrations"}
+"""Without these no request is served; all else only delays what was accepted."""
 
 
 class Check(BaseModel):
@@ -40,31 +41,31 @@ class Readiness(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class HealthChecks:
-    """What the operators' port looks at."""
+    """What the operators' port looks at; ``loops`` are those of this process, if it runs any."""
 
     database: Database
     dispatch: Dispatch
     temporal: Temporal
-    relay: Relay
-    reconciler: Reconciler
-    keeper: DeadlineKeeper
+    loops: Sequence[Loop]
 
     async def readiness(self) -> Readiness:
         """Look at everything at once; what only delays work degrades."""
-        names = {
-            "database": self._database,
-            "migrations": self._migrations,
-            "relay": self._relay,
-            "reconciler": self._reconciler,
-            "deadlines": self._deadlines,
-            "temporal": self._temporal,
-        }
-        found = await asyncio.gather(*map(_looked, names.values()))
-        checks = dict(zip(names, found, strict=True))
+        looks = self._looks()
+        found = await asyncio.gather(*map(_looked, looks.values()))
+        checks = dict(zip(looks, found, strict=True))
         failing = {name for name, check in checks.items() if not check.ok}
-        if failing - DEGRADING:
+        if failing & NEEDED:
             return Readiness(status="down", checks=checks)
         return Readiness(status="degraded" if failing else "ready", checks=checks)
+
+    def _looks(self) -> dict[str, Look]:
+        return {
+            "database": self._database,
+            "migrations": self._migrations,
+            "undelivered": self._undelivered,
+            "temporal": self._temporal,
+            **{loop.name: partial(_pass_of, loop) for loop in self.loops if not loop.ends},
+        }
 
     async def _database(self) -> str:
         await self.database.schema_revision()
@@ -76,25 +77,11 @@ class HealthChecks:
             raise LookupError(f"the schema is at {found}, this version needs {needed_revision()}")
         return found
 
-    async def _relay(self) -> str:
+    async def _undelivered(self) -> str:
+        """Say it whoever runs the relay: where none does, only the rows tell."""
         waiting = await self.dispatch.undelivered_seconds()
         UNDELIVERED.set(waiting)
-        if self.relay.idle_seconds > STALE_SECONDS:
-            raise LookupError(f"has not looked for {self.relay.idle_seconds:.0f} s")
         return f"the oldest operation without a run has waited {waiting:.1f} s"
-
-    async def _reconciler(self) -> str:
-        idle = self.reconciler.idle_seconds
-        RECONCILED.set(idle)
-        if idle > STALE_SECONDS:
-            raise LookupError(f"the last whole pass was {idle:.0f} s ago")
-        return f"the last whole pass was {idle:.1f} s ago"
-
-    async def _deadlines(self) -> str:
-        idle = self.keeper.idle_seconds
-        if idle > STALE_SECONDS:
-            raise LookupError(f"the last look at what is due was {idle:.0f} s ago")
-        return f"the last look at what is due was {idle:.1f} s ago"
 
     async def _temporal(self) -> str:
         if not await self.temporal.answers():
@@ -102,7 +89,14 @@ class HealthChecks:
         return "answers"
 
 
-async def _looked(look: Callable[[], Awaitable[str]]) -> Check:
+async def _pass_of(loop: Loop) -> str:
+    LAST_PASS.labels(loop.name).set(loop.age_seconds)
+    if loop.age_seconds > STALE_SECONDS:
+        raise LookupError(f"the last whole pass was {loop.age_seconds:.0f} s ago")
+    return f"the last whole pass was {loop.age_seconds:.1f} s ago"
+
+
+async def _looked(look: Look) -> Check:
     try:
         return Check(ok=True, detail=await asyncio.wait_for(look(), PATIENCE_SECONDS))
     except Exception as error:  # noqa: BLE001  (whatever it was, this part is not well)

@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: Port = 8080
     ops_port: Port = 8081
+    api_runs_loops: bool = True
+    """Whether the API's process runs the loops too, or leaves them to ``api.background``'s."""
 
     task_queue: str = "cks"
     build_id: str = ""
@@ -80,6 +82,10 @@ class Settings(BaseSettings):
     @property
     def pooled(self) -> bool:
         return self.database_pooling == "transaction"
+
+    @property
+    def listening_url(self) -> str:
+        return self.listen_database_url or self.app_database_url
 
     @property
     def allowance(self) -> Allowance:

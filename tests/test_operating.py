@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from api.background.metrics import REPAIRS
+from api.background.metrics import LAST_PASS, REPAIRS
 from api.background.relay import launch_of
 from api.http import metrics
 from cks.db.admin.connection import as_owner
@@ -123,6 +123,7 @@ def test_every_alert_names_a_metric_and_labels_that_there_are(alert: str) -> Non
     metrics.REQUESTS.labels("GET", "/v1/clusters", "200")
     metrics.SECONDS.labels("GET", "/v1/clusters")
     REPAIRS.labels("operations.engine_lost")
+    LAST_PASS.labels("reconciler")
     told = generate_latest().decode()
     (named,) = re.findall(r"cks_\w+", alert)
     line = next((one for one in told.splitlines() if re.match(rf"{named}[ {{]", one)), None)

@@ -1,13 +1,11 @@
 """Keeps the promise of ``deadline_at``, whoever is missing.
 
 A run settles its operation in time by itself.  Where none does (no worker, paused, lost), each
-API process does it here, seconds before the deadline, from the rows alone: this loop asks
-nobody but PostgreSQL, waits for no lock, and shares nothing with what may stall.
+process that runs the loops does it here, seconds before the deadline, from the rows alone: this
+one asks nobody but PostgreSQL, waits for no lock, and shares nothing with what may stall.
 """
 
-import asyncio
 import logging
-import time
 
 from api.background.batches import each
 from api.background.metrics import REPAIRS, Repair
@@ -32,22 +30,6 @@ class DeadlineKeeper:
     def __init__(self, database: Database, dispatch: Dispatch) -> None:
         self._database = database
         self._dispatch = dispatch
-        self._passed = time.monotonic()
-
-    async def run(self) -> None:
-        """Keep the deadlines until cancelled; trouble is met again a second later."""
-        while True:
-            try:
-                await self.keep()
-                self._passed = time.monotonic()
-            except Exception:
-                log.exception("keeping the deadlines failed")
-            await asyncio.sleep(EVERY_SECONDS)
-
-    @property
-    def idle_seconds(self) -> float:
-        """How long ago it last looked at all that is due."""
-        return time.monotonic() - self._passed
 
     async def keep(self) -> None:
         """End every live operation whose deadline is about to come."""

@@ -5,7 +5,6 @@ told to its tenant, in the activity log, and counted; what such a run left in th
 ``cks admin cloud compare``.  Looking again finds each named already.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection
 from datetime import timedelta
@@ -45,17 +44,6 @@ class LostOperations:
         self._database = database
         self._dispatch = dispatch
         self._memory = memory
-
-    async def run(self) -> None:
-        """Look once; whoever is away meanwhile is asked again later."""
-        while True:
-            try:
-                async with self._dispatch.alone(LOCK) as ours:
-                    if ours:
-                        return await self.name()
-            except Exception as error:  # noqa: BLE001  (whatever it was, we look again)
-                log.warning("lost rows cannot be looked for yet: %s", error or type(error).__name__)
-            await asyncio.sleep(AGAIN_SECONDS)
 
     async def name(self, ago: timedelta = MEMORY) -> None:
         """Name every operation that was begun within that time and has no row."""

@@ -28,7 +28,9 @@ ORPHANED = Gauge(
 )
 
 
-RECONCILED = Gauge("cks_reconciler_last_pass_seconds", "Age of the last whole pass here")
+LAST_PASS = Gauge(
+    "cks_loop_last_pass_seconds", "Age of the last whole pass of a loop that runs here", ["loop"]
+)
 
 for kind in Repair:  # a counter that is born with its first event shows no increase
     REPAIRS.labels(kind)

@@ -14,7 +14,6 @@ need the workers that may be missing.  One process reconciles at a time; two at 
 no harm, since each repair compares under the row's lock before it sets.
 """
 
-import asyncio
 import logging
 import time
 from functools import partial
@@ -31,7 +30,7 @@ from cks.domain.operations.failures import ENGINE_LOST, failed_at
 from cks.domain.operations.lifecycle import LIVE, OperationStatus
 from cks.domain.operations.state import OperationState
 from cks.domain.registry import RUN_BY_WORKFLOWS
-from cks.temporal.engine import Engine, EngineAway
+from cks.temporal.engine import Engine
 
 EVERY_SECONDS = 5.0
 QUIET_SECONDS = 2.0
@@ -53,27 +52,7 @@ class Reconciler:
         self._database = database
         self._dispatch = dispatch
         self._engine = engine
-        self._passed = time.monotonic()
         self._remembered = time.monotonic() - FIRST_MEMORY_SECONDS
-
-    async def run(self) -> None:
-        """Reconcile until cancelled; while another process does, only look on."""
-        while True:
-            try:
-                async with self._dispatch.alone(LOCK) as ours:
-                    if ours:
-                        await self.reconcile()
-                self._passed = time.monotonic()
-            except EngineAway:
-                log.warning("Temporal does not answer; nothing can be compared")
-            except Exception:
-                log.exception("reconciling failed")
-            await asyncio.sleep(EVERY_SECONDS)
-
-    @property
-    def idle_seconds(self) -> float:
-        """How long ago this process last made, or left to another, a whole pass."""
-        return time.monotonic() - self._passed
 
     async def reconcile(self, quiet_seconds: float = QUIET_SECONDS) -> None:
         """Compare every row that has been silent with its run, and repair; sweep.

@@ -1,13 +1,9 @@
 """From row to run: the operation's row is the outbox.
 
-A relay lives in every API process.  It is woken by a commit and looks once a second anyway,
-so it does not matter which process took the order, or which died after.  It finds across
-tenants as ``cks_dispatch`` and acts on each as ``cks_app`` of its own.
+A relay is woken by a commit and looks once a second anyway, so it does not matter which process
+took the order, or which died after.  It finds across tenants as ``cks_dispatch`` and acts on each
+as ``cks_app`` of its own.
 """
-
-import asyncio
-import logging
-import time
 
 from api.background.batches import each
 from cks.db.dispatch import Dispatch, Found
@@ -17,12 +13,10 @@ from cks.domain.operations.inputs import PlannedActivity, RunInput
 from cks.domain.operations.lifecycle import LIVE
 from cks.domain.operations.state import OperationState, StepState
 from cks.domain.registry import RUN_BY_WORKFLOWS, TYPES
-from cks.temporal.engine import Engine, EngineAway, Launch
+from cks.temporal.engine import Engine, Launch
 
 POLL_SECONDS = 1.0
 BATCH = 200
-
-log = logging.getLogger("cks.relay")
 
 
 class Relay:
@@ -32,32 +26,6 @@ class Relay:
         self._database = database
         self._dispatch = dispatch
         self._engine = engine
-        self._wake = asyncio.Event()
-        self._looked = time.monotonic()
-
-    def wake(self) -> None:
-        """Something was committed that may need a run."""
-        self._wake.set()
-
-    @property
-    def idle_seconds(self) -> float:
-        """How long ago it last looked through all that waits."""
-        return time.monotonic() - self._looked
-
-    async def run(self) -> None:
-        """Relay until cancelled; trouble is met again a second later."""
-        while True:
-            self._wake.clear()
-            try:
-                await self.relay()
-            except EngineAway:
-                log.warning("Temporal does not answer; what was accepted waits")
-            except Exception:
-                log.exception("relaying failed")
-            try:
-                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
-            except TimeoutError:
-                continue
 
     async def relay(self) -> None:
         """Start what waits, then forward the wishes to end.
@@ -66,7 +34,6 @@ class Relay:
         for it too.
         """
         found = await self._dispatch.find_undelivered(RUN_BY_WORKFLOWS, BATCH)
-        self._looked = time.monotonic()
         await each(self._start, found)
         await each(self._cancel, await self._dispatch.find_cancelled(RUN_BY_WORKFLOWS, BATCH))
 

@@ -15,7 +15,8 @@ from cks.settings import Settings
 class AppContext:
     """All that one API process has: made once, at its start.
 
-    ``wake_relay``: something was committed that may need a run.
+    ``wake_relay``: something was committed that may need a run; a relay elsewhere hears of it
+    from the database.
     """
 
     settings: Settings

@@ -1,7 +1,6 @@
 """Fans out what the database announces to the readers that wait in this process."""
 
 import asyncio
-import logging
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +8,8 @@ from uuid import UUID
 
 from cks.db.listening import listen
 
-PAUSE_SECONDS = 1
-
-log = logging.getLogger("cks.api")
+PAUSE_SECONDS = 1.0
+"""How long nobody listens after a connection was lost."""
 
 
 class Announcements:
@@ -39,18 +37,15 @@ class Announcements:
             if not self._waiting[key]:
                 del self._waiting[key]
 
-    async def run(self) -> None:
-        """Listen until cancelled; a lost connection wakes everybody and is made anew."""
-        while True:
-            try:
-                async for said in listen(self._url):
-                    self._wake(said.operation_id)
-                    self._wake(said.tenant_id)
-            except Exception as error:  # noqa: BLE001  (whatever it was, we listen again)
-                log.warning("not listening: %s", error or type(error).__name__)
+    async def listen(self) -> None:
+        """Listen until the connection ends, which wakes everybody; raise what ended it."""
+        try:
+            async for said in listen(self._url):
+                self._wake(said.operation_id)
+                self._wake(said.tenant_id)
+        finally:
             for key in list(self._waiting):
                 self._wake(key)
-            await asyncio.sleep(PAUSE_SECONDS)
 
     def _wake(self, key: UUID) -> None:
         for event in self._waiting.get(key, ()):

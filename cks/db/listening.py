@@ -20,10 +20,11 @@ ALIVE_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """An operation of a tenant told something new."""
+    """An operation of a tenant told something new, its ``seq``-th."""
 
     tenant_id: UUID
     operation_id: UUID
+    seq: int
 
 
 async def listen(url: str) -> AsyncIterator[Announcement]:
@@ -39,6 +40,6 @@ async def listen(url: str) -> AsyncIterator[Announcement]:
                 await connection.execute("SELECT 1", timeout=5)
                 continue
             said = json.loads(payload)
-            yield Announcement(UUID(said["tenant_id"]), UUID(said["operation_id"]))
+            yield Announcement(UUID(said["tenant_id"]), UUID(said["operation_id"]), said["seq"])
     finally:
         connection.terminate()

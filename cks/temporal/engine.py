@@ -217,13 +217,16 @@ class Temporal:
     async def pages_since(
         self, ago: timedelta, size: int, types: Collection[str]
     ) -> AsyncIterator[list[Trace]]:
-        """Yield the runs of operations of these types that were started within that time."""
+        """Yield the runs of operations of these types that were started within that time.
+
+        Raise ``EngineAway``.
+        """
         since = rfc3339(datetime.now(UTC) - ago)
         listed = ", ".join(f"'{name}'" for name in types)
         query = f"{OPERATION_TYPE.name} IN ({listed}) AND StartTime > '{since}'"
         runs = self._client.list_workflows(query, page_size=size, rpc_timeout=PAGE)
         while True:
-            await runs.fetch_next_page()
+            await _soon(runs.fetch_next_page(), PAGE.total_seconds())
             yield [_trace(run) for run in runs.current_page or ()]
             if not runs.next_page_token:
                 return
@@ -285,13 +288,13 @@ async def _if_there(call: Awaitable[object]) -> None:
             raise
 
 
-async def _soon(call: Awaitable[Answer]) -> Answer:
+async def _soon(call: Awaitable[Answer], patience: float = PATIENCE_SECONDS) -> Answer:
     """Await a call, and turn its silence into ``EngineAway``.
 
     A lazy client's first call fails with a ``RuntimeError`` where nobody listens.
     """
     try:
-        return await asyncio.wait_for(call, PATIENCE_SECONDS)
+        return await asyncio.wait_for(call, patience)
     except (TimeoutError, RuntimeError) as error:
         raise EngineAway(str(error) or "no answer") from error
     except RPCError as error:

@@ -1,8 +1,8 @@
-"""The tenants' application on a port of its own; Temporal is away, and nothing relays."""
+"""The tenants' application on a port of its own; nothing relays what it accepts."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -13,16 +13,14 @@ from aiohttp.test_utils import TestServer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.app import build_app
-from api.background.relay import Relay
 from api.http.context import AppContext
 from cks.db.admin import tenants
 from cks.db.admin.tenants import Founded, NewTenant
-from cks.db.announcements import Announcements
+from cks.db.announcements import PAUSE_SECONDS, Announcements
 from cks.db.catalogue.cache import CatalogueCache
-from cks.db.dispatch import Dispatch
 from cks.db.session import Database
+from cks.loop import Loop, beside
 from cks.settings import Settings
-from cks.temporal import engine
 from tests.conftest import Urls
 from tests.support.client import Client
 from tests.support.people import People
@@ -44,13 +42,10 @@ async def serving(app: web.Application) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def listening(announcements: Announcements, owner: AsyncEngine) -> AsyncIterator[None]:
-    task = asyncio.create_task(announcements.run())
-    while not await _heard(owner):
-        await asyncio.sleep(0.02)
-    yield
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    async with beside(Loop("announcements", PAUSE_SECONDS, announcements.listen)):
+        while not await _heard(owner):
+            await asyncio.sleep(0.02)
+        yield
 
 
 async def _heard(owner: AsyncEngine) -> bool:
@@ -58,15 +53,13 @@ async def _heard(owner: AsyncEngine) -> bool:
         return await connection.scalar(LISTENS) is not None
 
 
-async def surroundings(database: Database, dispatch: Dispatch, url: str) -> AppContext:
-    temporal = engine.Temporal(await engine.connect({"target_host": "127.0.0.1:1"}), "cks")
-    relay = Relay(database, dispatch, temporal)
-    return AppContext(Settings(), database, CatalogueCache(), Announcements(url), relay.wake)
+def surroundings(database: Database, url: str) -> AppContext:
+    return AppContext(Settings(), database, CatalogueCache(), Announcements(url), lambda: None)
 
 
 @pytest.fixture(scope="session")
-async def context(urls: Urls, database: Database, dispatch: Dispatch) -> AppContext:
-    return await surroundings(database, dispatch, urls.app)
+def context(urls: Urls, database: Database) -> AppContext:
+    return surroundings(database, urls.app)
 
 
 @pytest.fixture(scope="session")

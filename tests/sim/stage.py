@@ -144,7 +144,7 @@ async def _built(lanes: int) -> AsyncIterator[Stage]:
         async with owner.begin() as connection:
             await connection.execute(sa.text("UPDATE quotas SET maximum = 1000000"))
         database, dispatch = GatedDatabase(urls.app), connect(urls.dispatch, lanes)
-        context = await surroundings(database, DispatchOfOne(dispatch, uuid4()), urls.app)
+        context = surroundings(database, urls.app)
         async with serving(build_app(context)) as stranger:
             yield Stage(database, dispatch, owner, stranger, founded)
         for engine in (owner, database.engine, dispatch):

@@ -17,7 +17,6 @@ from api.reference.examples import FILE, Examples
 from cks.db.admin import tenants
 from cks.db.admin.tenants import NewTenant
 from cks.db.connections import connect
-from cks.db.dispatch import Dispatch
 from cks.db.session import Database
 from tests.api.conftest import listening, serving, surroundings
 from tests.conftest import Urls, migrated
@@ -93,9 +92,9 @@ def _each_text(told: Any, change: Callable[[str], str]) -> Any:
 async def record() -> Examples:
     """Play all scenes for a fresh tenant."""
     async with migrated() as urls:
-        database, dispatch = Database(urls.app), Dispatch(urls.dispatch)
+        database = Database(urls.app)
         owner = connect(urls.owner, pool_size=1)
-        context = await surroundings(database, dispatch, urls.app)
+        context = surroundings(database, urls.app)
         try:
             async with (
                 listening(context.announcements, owner),
@@ -103,8 +102,7 @@ async def record() -> Examples:
             ):
                 return await _played(stranger, urls, database)
         finally:
-            for one in (database, dispatch):
-                await one.close()
+            await database.close()
             await owner.dispose()
 
 

@@ -16,7 +16,6 @@ from api.app import build_app
 from cks.db.admin import migrate, tenants
 from cks.db.admin.tenants import Founded, NewTenant
 from cks.db.connections import connect
-from cks.db.dispatch import Dispatch
 from cks.db.session import Database
 from cks.dev.postgres import Postgres
 from tests.api.conftest import serving, surroundings
@@ -39,11 +38,10 @@ def is_503(answer: Answer) -> bool:
 @pytest.fixture
 async def lonely(founded: Founded) -> AsyncIterator[Client]:
     """A tenant of an API that has no database."""
-    database, dispatch = Database(NOWHERE), Dispatch(NOWHERE)
+    database = Database(NOWHERE)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
-        stack.push_async_callback(dispatch.close)
-        app = build_app(await surroundings(database, dispatch, NOWHERE))
+        app = build_app(surroundings(database, NOWHERE))
         yield replace(await stack.enter_async_context(serving(app)), token=founded.token)
 
 
@@ -119,11 +117,10 @@ async def test_it_recovers_by_itself_when_the_database_is_back(mortal: Mortal) -
     founded = await tenants.create_tenant(owner, NewTenant("acme", "a@acme.test"))
     await allow(owner)
     url = mortal.server.url(PASSWORD, "cks_app")
-    database, dispatch = Database(url), Dispatch(url)
+    database = Database(url)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
-        stack.push_async_callback(dispatch.close)
-        app = build_app(await surroundings(database, dispatch, url))
+        app = build_app(surroundings(database, url))
         client = replace(await stack.enter_async_context(serving(app)), token=founded.token)
         first = await client.order()
         mortal.stop()

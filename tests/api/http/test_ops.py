@@ -1,9 +1,9 @@
 """The operators' port, and who may run the API at all."""
 
-import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -15,10 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 from temporalio.client import Client as TemporalClient
 
-from api.background.deadline_keeper import DeadlineKeeper
+from api.background.loops import Loops, loops_of
 from api.background.metrics import Repair
-from api.background.reconciler import Reconciler
-from api.background.relay import Relay
 from api.ops import HealthChecks, build_ops
 from cks.db.connections import WrongRole, check_role, connect
 from cks.db.dispatch import Dispatch
@@ -32,16 +30,15 @@ from tests.support.servers import PASSWORD, free_port
 
 NOWHERE = "postgresql://cks_app:x@127.0.0.1:1/postgres"
 ROOT = Path(__file__).parents[3]
+OF_ALL = {"database", "migrations", "undelivered", "temporal"}
+"""What every program of the API looks at."""
 
 
 @pytest.fixture
 async def vitals(database: Database, dispatch: Dispatch, temporal: TemporalClient) -> HealthChecks:
     """All is well."""
     reached = Temporal(temporal, "cks")
-    relay = Relay(database, dispatch, reached)
-    reconciler = Reconciler(database, dispatch, reached)
-    keeper = DeadlineKeeper(database, dispatch)
-    return HealthChecks(database, dispatch, reached, relay, reconciler, keeper)
+    return HealthChecks(database, dispatch, reached, loops_of(database, dispatch, reached))
 
 
 async def away() -> Temporal:
@@ -52,14 +49,15 @@ async def test_it_is_ready_when_all_is_well(vitals: HealthChecks) -> None:
     async with serving(build_ops(vitals)) as operator:
         answer = await operator.get("/readyz")
     assert (answer.status, answer.body["status"]) == (200, "ready")
-    assert {name for name, check in answer.body["checks"].items() if check["ok"]} == {
-        "database",
-        "migrations",
-        "reconciler",
-        "deadlines",
-        "relay",
-        "temporal",
-    }
+    well = {name for name, check in answer.body["checks"].items() if check["ok"]}
+    assert well == OF_ALL | {"relay", "reconciler", "deadlines"}
+
+
+async def test_where_no_loops_run_it_answers_for_none(vitals: HealthChecks) -> None:
+    async with serving(build_ops(replace(vitals, loops=()))) as operator:
+        answer = await operator.get("/readyz")
+    assert answer.body["status"] == "ready"
+    assert answer.body["checks"].keys() == OF_ALL
 
 
 async def test_it_is_degraded_but_ready_while_temporal_is_away(vitals: HealthChecks) -> None:
@@ -90,11 +88,14 @@ async def test_it_is_down_but_alive_while_the_database_is_away(
 async def test_it_is_degraded_while_the_relay_is_slow_since_work_is_still_accepted(
     vitals: HealthChecks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vitals.relay, "_looked", asyncio.get_running_loop().time() - 60)
+    assert isinstance(vitals.loops, Loops)
+    monkeypatch.setattr(vitals.loops.relay, "_passed", time.monotonic() - 60)
     async with serving(build_ops(vitals)) as operator:
         answer = await operator.get("/readyz")
+        counted = (await operator.get("/metrics")).body
     assert (answer.status, answer.body["status"]) == (200, "degraded")
     assert not answer.body["checks"]["relay"]["ok"]
+    assert 'cks_loop_last_pass_seconds{loop="relay"} 60.' in counted
 
 
 async def test_every_repair_is_counted_from_nought(vitals: HealthChecks) -> None:
@@ -169,12 +170,13 @@ def surroundings(urls: Urls) -> dict[str, str]:
     return os.environ | ports | logins | {"TEMPORAL_ADDRESS": "127.0.0.1:1"}
 
 
+@pytest.mark.parametrize("program", ["api", "api.background"])
 @pytest.mark.parametrize("name", ["CKS_APP_DATABASE_URL", "CKS_DISPATCH_DATABASE_URL"])
-def test_the_api_refuses_to_start_as_a_superuser(
-    surroundings: dict[str, str], urls: Urls, name: str
+def test_neither_program_starts_as_a_superuser(
+    surroundings: dict[str, str], urls: Urls, name: str, program: str
 ) -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "api"],
+        [sys.executable, "-m", program],
         env=surroundings | {name: urls.owner},
         cwd=ROOT,
         capture_output=True,

@@ -1,6 +1,5 @@
 """Rows and runs that disagree are made to agree, on the real servers."""
 
-import asyncio
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -183,18 +182,6 @@ async def test_rows_that_nobody_can_start_hold_up_no_others(ours: Site) -> None:
     await ours.reconciler.reconcile(AT_ONCE)
 
     assert (await ours.ended(forgotten)).operation.status is OperationStatus.COMPLETED
-
-
-async def test_ends_when_asked_although_its_connection_died(ours: Site, owner: AsyncEngine) -> None:
-    loop = asyncio.create_task(ours.reconciler.run())
-    await asyncio.sleep(0.2)
-    kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'cks_dispatch'"
-    async with owner.connect() as connection:
-        await connection.execute(sa.text(kill))
-    await asyncio.sleep(0.2)
-    loop.cancel()
-    done, _ = await asyncio.wait({loop}, timeout=2)
-    assert done == {loop}
 
 
 async def test_a_cancel_reaches_a_run_that_an_operator_paused(ours: Site) -> None:

@@ -1,0 +1,111 @@
+"""Work that is done again and again beside a process's other work, whatever befalls it.
+
+Trouble is told and met again later.  A server that is merely away is weather: one line.  All
+else may be a bug, and is told with its trace.
+"""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from cks.db.connections import is_away
+from cks.temporal.engine import EngineAway
+
+GRACE_SECONDS = 2.0
+
+Work = Callable[[], Awaitable[object]]
+
+log = logging.getLogger("cks.loop")
+
+
+class LoopDied(Exception):  # noqa: N818
+    """A loop without an end has ended; the message says which."""
+
+
+class Loop:
+    """``work`` is one look; a loop that ``ends`` does so with the first one to return ``True``."""
+
+    def __init__(self, name: str, every_seconds: float, work: Work, *, ends: bool = False) -> None:
+        self.name = name
+        self.ends = ends
+        self._every_seconds = every_seconds
+        self._work = work
+        self._log = logging.getLogger(f"cks.{name}")
+        self._woken = asyncio.Event()
+        self._passed = time.monotonic()
+
+    def wake(self) -> None:
+        """Look at once, or again as soon as the look that goes on has ended."""
+        self._woken.set()
+
+    @property
+    def age_seconds(self) -> float:
+        """How long ago it last came through without trouble, or began."""
+        return time.monotonic() - self._passed
+
+    async def run(self) -> None:
+        """Look again and again until cancelled."""
+        while not await self._look():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._every_seconds):
+                    await self._woken.wait()
+
+    async def _look(self) -> bool:
+        """Look once; say whether that was the last time."""
+        self._woken.clear()
+        try:
+            done = await self._work()
+        except Exception as error:  # noqa: BLE001  (whatever it was, it is met again)
+            self._tell(error)
+            return False
+        self._passed = time.monotonic()
+        return self.ends and done is True
+
+    def _tell(self, error: Exception) -> None:
+        who = _who_is_away(error)
+        if who is None:
+            self._log.error("%s failed", self.name, exc_info=error)
+        else:
+            why = error if str(error) else type(error).__name__
+            self._log.warning("%s waits: %s does not answer: %s", self.name, who, why)
+
+
+def _who_is_away(error: Exception) -> str | None:
+    if isinstance(error, EngineAway):
+        return "Temporal"
+    return "the database" if is_away(error) else None
+
+
+@asynccontextmanager
+async def beside(loop: Loop) -> AsyncIterator[None]:
+    """Run a loop beside the block.
+
+    One that ends by itself although it should not ends the process, so that another takes its
+    place: SIGTERM ends the block, and then ``LoopDied`` is raised.
+    """
+    task = asyncio.create_task(loop.run(), name=loop.name)
+    if not loop.ends:
+        task.add_done_callback(_end_process)
+    try:
+        yield
+    finally:
+        task.remove_done_callback(_end_process)
+        died = task.done() and not loop.ends
+        await _end(task)
+    if died:
+        raise LoopDied(f"{loop.name} has ended, and with it this process")
+
+
+def _end_process(task: asyncio.Task[None]) -> None:
+    log.critical("%s has ended, so this process does", task.get_name())
+    signal.raise_signal(signal.SIGTERM)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    _, left = await asyncio.wait({task}, timeout=GRACE_SECONDS)
+    if left:
+        log.warning("%s does not end; leaving it", task.get_name())
