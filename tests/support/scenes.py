@@ -50,7 +50,11 @@ async def lifetime(client: Client, viewer: Client, stories: Stories) -> dict[str
     one, lost = created.body["resource_id"], failed["id"]
     cluster = await client.get(f"/v1/clusters/{one}")
     pool = cluster.body["node_pools"][0]["id"]
+    change = {"labels": {"disk": None, "tier": "web"}, "max_nodes": 8}
+    updated = await client.call("PATCH", f"/v1/clusters/{one}/node-pools/{pool}", change)
+    await stories.of(updated.body).complete()
     told = {
+        "update_node_pool": sent(updated, change),
         "create_cluster": sent(created, CLUSTER),
         "get_cluster": sent(cluster),
         "list_clusters": sent(await client.get("/v1/clusters")),

@@ -77,6 +77,7 @@ async def accept_update(
         # Claims come before the locks of what they claim, so the pool was read unclaimed: where
         # an operation that held it ended in between, what it left is looked at once more.
         async with session.begin_nested() as attempt:
+            await session.connection()  # makes the savepoint; the driver alone would not
             view = await accept(session, caller, accepted, at)
             _check_running(await clusters.find(session, cluster.id, locked=True))
             pool = await pools.find_pool(session, cluster, pool.id, locked=True)

@@ -124,6 +124,7 @@ BODIES: dict[str, Any] = {
     "create_grant": {"role": "viewer"},
     "create_role": {"name": "one", "permissions": ["clusters.read"]},
     "update_role": {"description": "another"},
+    "update_node_pool": {"labels": {"tier": "web"}},
     "update_tenant": {"name": "another"},
     "update_user": {"role": "viewer"},
 }

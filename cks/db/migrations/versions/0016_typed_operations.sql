@@ -14,8 +14,9 @@ CREATE FUNCTION former_step() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   NEW.action := split_part(NEW.name, ':', 1);
-  NEW.stage := array_position(
-    ARRAY['network', 'control_plane', 'node_pool', 'add_ons', 'verify'], NEW.action::text) - 1;
+  NEW.stage := coalesce(array_position(
+    ARRAY['network', 'control_plane', 'node_pool', 'add_ons', 'verify'], NEW.action::text) - 1,
+    NEW.position);
   NEW.resource_name := nullif(split_part(NEW.name, ':', 2), '');
   NEW.makes := CASE WHEN NEW.action IN ('network', 'control_plane', 'node_pool') THEN NEW.action END;
   NEW.undo := CASE WHEN NEW.makes IS NULL THEN 'none' ELSE 'remove' END;
