@@ -18,6 +18,8 @@ from api.background.reconciler import Reconciler
 from api.background.relay import Relay
 from cks.db.admin.tenants import Founded
 from cks.db.clusters.creation import accept_create
+from cks.db.clusters.pool_update import accept_update
+from cks.db.clusters.pools import spec_of
 from cks.db.dispatch import Dispatch, Found
 from cks.db.models.activity import ActivityLog
 from cks.db.models.clusters import Cluster, Node, NodePool
@@ -25,6 +27,7 @@ from cks.db.models.operations import Operation, OperationClaim, OperationEvent
 from cks.db.operations import cancelling, operations
 from cks.db.session import Database
 from cks.domain.access.permissions import Caller
+from cks.domain.clusters.pool_update import UpdateNodePool
 from cks.domain.clusters.pools import PoolSpec
 from cks.domain.operations.deadlines import Allowance
 from cks.domain.operations.lifecycle import OperationSnapshot
@@ -88,6 +91,27 @@ class Site:
             made = await accept_create(session, self.caller, asked, self.allowance, at)
             return await operations.read(session, made.id)
 
+    async def running(self, *pools: PoolSpec) -> OperationState:
+        """Return the completed operation that made a running cluster."""
+        operation = await self.order(*pools)
+        await self.ended(operation)
+        return operation
+
+    async def update(self, cluster: OperationState, name: str, **changes: Any) -> OperationState:
+        """Accept the update of a pool as the API does; nobody has started anything yet."""
+
+        def change(found: NodePool) -> UpdateNodePool:
+            now = spec_of(found)
+            fields = ("labels", "taints", "min_nodes", "max_nodes")
+            said = {field: changes.get(field, getattr(now, field)) for field in fields}
+            return UpdateNodePool(**said, pool=now, version=found.version)
+
+        async with self.database.begin(self.caller.tenant_id) as session:
+            at = await operations.instant(session)
+            wanted = cluster.resource_id, name
+            made = await accept_update(session, self.caller, wanted, change, self.allowance, at)
+            return await operations.read(session, made.id)
+
     async def cancel(self, operation: OperationState) -> None:
         async with self.database.begin(self.caller.tenant_id) as session:
             await cancelling.request_cancel(session, operation.id)
@@ -96,7 +120,7 @@ class Site:
         self, operation: OperationState, call: Call, kind: FaultKind, times: int
     ) -> None:
         await self.desk.add_fault(
-            FaultOrder(call=call, kind=kind, times=times, cluster_id=operation.resource_id)
+            FaultOrder(call=call, kind=kind, times=times, cluster_id=operation.cluster_id)
         )
 
     def run_of(self, operation: OperationState) -> WorkflowHandle[object, object]:
@@ -123,7 +147,7 @@ class Site:
         return await self.rows(operation)
 
     async def rows(self, operation: OperationState) -> Rows:
-        cluster_id = operation.resource_id
+        cluster_id = operation.cluster_id
         async with self.database.begin(self.caller.tenant_id) as session:
             pools = sa.select(NodePool).where(NodePool.cluster_id == cluster_id)
             nodes = sa.select(Node).join(NodePool, NodePool.id == Node.node_pool_id)
@@ -132,7 +156,8 @@ class Site:
                 OperationEvent.operation_id == operation.id
             )
             logged = sa.select(ActivityLog).where(
-                ActivityLog.resource_id == cluster_id, ActivityLog.actor_type == "workflow"
+                ActivityLog.resource_id == operation.resource_id,
+                ActivityLog.actor_type == "workflow",
             )
             return Rows(
                 await operations.read(session, operation.id),
@@ -146,12 +171,12 @@ class Site:
 
     async def kinds_alive(self, operation: OperationState) -> list[str]:
         """Return the kind of each thing of the cluster that lives in the cloud."""
-        ledger = await self.desk.ledger(operation.resource_id)
+        ledger = await self.desk.ledger(operation.cluster_id)
         return sorted(record.kind for record in ledger.resources)
 
     async def effects(self, operation: OperationState, call: Call) -> list[str | None]:
         """Return what came of each call of that name."""
-        calls = (await self.desk.ledger(operation.resource_id)).calls
+        calls = (await self.desk.ledger(operation.cluster_id)).calls
         return [record.effect for record in calls if record.call is call]
 
     async def until(self, happened: Callable[[Rows], bool], operation: OperationState) -> None:
@@ -160,9 +185,10 @@ class Site:
                 await self.relay.relay()
                 await asyncio.sleep(0.02)
 
-    async def until_asked(self, operation: OperationState, call: Call) -> None:
+    async def until_asked(self, operation: OperationState, call: Call, times: int = 0) -> None:
+        """Wait until the cloud was asked more often than that."""
         async with asyncio.timeout(SECONDS):
-            while not await self.effects(operation, call):
+            while len(await self.effects(operation, call)) <= times:
                 await asyncio.sleep(0.02)
 
 

@@ -7,8 +7,9 @@ Stack traces are left out, since they hold the paths of whoever recorded.
 
 import asyncio
 import json
+import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,12 +20,14 @@ from api.background.orphan_sweeps import sweep_id
 from cks.db.admin import tenants
 from cks.db.admin.tenants import Founded, NewTenant
 from cks.domain.operations.state import OperationState
+from cks.domain.registry import TYPES
 from cks.domain.retention import ExpiryOrder
 from cks.providers.simulated.wire import Call, FaultKind
 from tests.conftest import Urls, migrated, running_temporal
 from tests.support.requests import pool
 from tests.support.simulator import simulator
 from tests.support.site import Site, crew, site
+from tests.support.type_scenes import SCENES
 from workflows.expire_records import ExpireRecords
 
 FOLDER = Path(__file__).parent / "histories"
@@ -34,6 +37,11 @@ async def completed(ours: Site) -> OperationState:
     operation = await ours.order(pool("small", 1), pool("large", 3))
     await ours.ended(operation)
     return operation
+
+
+async def staged(ours: Site) -> OperationState:
+    """Go the way of ``completed`` with an input that says stages and actions (revision 0016)."""
+    return await completed(ours)
 
 
 async def failed(ours: Site) -> OperationState:
@@ -81,8 +89,31 @@ async def expiry_history(urls: Urls, temporal: Client, *, first: bool) -> Workfl
         return await temporal.get_workflow_handle(handle.id, run_id=run_id).fetch_history()
 
 
+async def swept_by_stage(ours: Site) -> OperationState:
+    """Go the way of ``swept`` with an input that says stages (revision 0016)."""
+    return await swept(ours)
+
+
+async def updated(ours: Site) -> OperationState:
+    operation = await SCENES["node_pool.update"]().begin(ours)
+    await ours.ended(operation)
+    return operation
+
+
+async def restored(ours: Site) -> OperationState:
+    operation = await SCENES["node_pool.update"]().begin(ours)
+    await ours.fault(operation, Call.ENSURE_NODE_POOL, FaultKind.ERROR, 2)
+    await ours.ended(operation)
+    return operation
+
+
 Way = Callable[[Site], Awaitable[OperationState]]
-PROVISION: tuple[Way, ...] = (completed, failed, cancelled, left_behind)
+WAYS: dict[str, tuple[Way, ...]] = {
+    "cluster.create": (completed, failed, cancelled, left_behind, staged),
+    "node_pool.update": (updated, restored),
+}
+"""Operation type → ways through its workflow."""
+SWEPT: tuple[Way, ...] = (swept, swept_by_stage)
 
 
 def scrubbed(value: Any) -> Any:
@@ -104,7 +135,7 @@ async def record(urls: Urls, temporal: Client, way: Way) -> WorkflowHistory:
     ):
         operation = await way(ours)
         sweep = temporal.get_workflow_handle(sweep_id(operation.id))
-        return await (sweep if way is swept else ours.run_of(operation)).fetch_history()
+        return await (sweep if way in SWEPT else ours.run_of(operation)).fetch_history()
 
 
 def keep(path: Path, history: WorkflowHistory) -> None:
@@ -113,10 +144,17 @@ def keep(path: Path, history: WorkflowHistory) -> None:
     sys.stdout.write(f"{path.name}: {len(history.events)} events\n")
 
 
+def _paths() -> Iterator[tuple[Path, Way]]:
+    for name, ways in WAYS.items():
+        workflow = re.sub(r"(?<!^)(?=[A-Z])", "_", str(TYPES[name].workflow)).lower()
+        for way in ways:
+            yield FOLDER / f"{workflow}.{way.__name__}.json", way
+
+
 async def main() -> None:
     """Record the ways of which no history is stored; what is stored stays."""
-    paths = {FOLDER / f"provision_cluster.{way.__name__}.json": way for way in PROVISION}
-    paths[FOLDER / "sweep_orphans.swept.json"] = swept
+    paths = dict(_paths())
+    paths |= {FOLDER / f"sweep_orphans.{way.__name__}.json": way for way in SWEPT}
     async with migrated() as urls, running_temporal() as temporal:
         for path, way in paths.items():
             if not path.exists():

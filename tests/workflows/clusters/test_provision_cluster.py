@@ -1,13 +1,10 @@
 """Provisioning from the accepted row to the cloud, on the real servers."""
 
-import asyncio
 from collections.abc import Sequence
 
-import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from api.background.relay import launch_of
 from cks.db.admin.tenants import Founded
 from cks.domain.clusters.clusters import ClusterStatus
 from cks.domain.operations.lifecycle import OperationSnapshot, OperationStatus, StepStatus
@@ -17,12 +14,6 @@ from tests.support.disturbances import DeniesAlways, DeniesOnce, FailsToVerify, 
 from tests.support.requests import pool
 from tests.support.site import Rows, Site, site
 
-ENSURES = (
-    Call.ENSURE_NETWORK,
-    Call.ENSURE_CONTROL_PLANE,
-    Call.ENSURE_NODE_POOL,
-    Call.ENSURE_ADDONS,
-)
 WHOLE = ["addons", "control_plane", "network", "node", "node", "node_pool"]
 OFTEN = 1000
 
@@ -86,49 +77,16 @@ async def test_pools_are_made_side_by_side(ours: Site) -> None:
     assert (await ours.kinds_alive(operation)).count("node") == 7
 
 
-@pytest.mark.parametrize("call", ENSURES)
-async def test_a_lost_reply_is_asked_for_again_and_doubles_nothing(ours: Site, call: Call) -> None:
+async def test_a_quota_of_the_providers_is_told_as_its_own(ours: Site) -> None:
     operation = await ours.order()
-    await ours.fault(operation, call, FaultKind.LOST_REPLY, 1)
-    rows = await ours.ended(operation)
-
-    assert rows.operation.status is OperationStatus.COMPLETED
-    assert max(step.attempt for step in rows.operation.steps) == 2
-    assert await ours.kinds_alive(operation) == WHOLE
-    assert len(await ours.effects(operation, call)) == 2
-
-
-@pytest.mark.parametrize("call", [*ENSURES, Call.OBSERVE])
-async def test_leaves_nothing_behind_when_a_step_fails_for_good(ours: Site, call: Call) -> None:
-    operation = await ours.order()
-    await ours.fault(operation, call, FaultKind.ERROR, 1 if call is Call.OBSERVE else OFTEN)
-    if call is Call.OBSERVE:
-        await ours.fault(operation, Call.ENSURE_NODE_POOL, FaultKind.QUOTA, OFTEN)
+    await ours.fault(operation, Call.OBSERVE, FaultKind.ERROR, 1)
+    await ours.fault(operation, Call.ENSURE_NODE_POOL, FaultKind.QUOTA, OFTEN)
     rows = await ours.ended(operation)
 
     assert agree_on_nothing_left(rows, OperationStatus.FAILED)
     failure = rows.operation.failure or {}
-    wanted = "provider_quota_exceeded" if call is Call.OBSERVE else "provider_unavailable"
-    assert (failure["code"], failure["fault"]) == (wanted, "provider")
+    assert (failure["code"], failure["fault"]) == ("provider_quota_exceeded", "provider")
     assert await ours.kinds_alive(operation) == []
-
-
-@pytest.mark.parametrize("call", ENSURES)
-async def test_leaves_nothing_behind_when_cancelled_during_a_step(ours: Site, call: Call) -> None:
-    operation = await ours.order()
-    await ours.fault(operation, call, FaultKind.HANG, OFTEN)
-    await ours.relay.relay()
-    await ours.until_asked(operation, call)
-    await ours.cancel(operation)
-    await ours.cancel(operation)
-    rows = await ours.ended(operation)
-    await ours.desk.clear_faults()
-
-    assert agree_on_nothing_left(rows, OperationStatus.CANCELLED)
-    assert rows.operation.failure is None
-    await asyncio.sleep(0.2)  # the hanging call goes on, and finds its fence passed
-    assert await ours.kinds_alive(operation) == []
-    assert (await ours.effects(operation, call))[-1] == "refused: superseded"
 
 
 async def test_leaves_nothing_behind_when_verifying_fails_for_good(
@@ -198,31 +156,6 @@ async def test_an_undo_goes_on_for_as_long_as_it_takes(ours: Site) -> None:
 
     assert agree_on_nothing_left(rows, OperationStatus.FAILED)
     assert (await ours.effects(operation, Call.DELETE_CONTROL_PLANE))[:3] == ["error"] * 3
-
-
-async def test_a_run_that_comes_after_the_end_touches_nothing(ours: Site) -> None:
-    operation = await ours.order()
-    before = await ours.ended(operation)
-    calls = len((await ours.desk.ledger()).calls)
-    await ours.engine.start(launch_of(operation), again=True)
-    await ours.run_of(operation).result()
-
-    after = await ours.rows(operation)
-    assert after.operation.fence == before.operation.fence
-    assert len(after.snapshots) == len(before.snapshots)
-    assert len((await ours.desk.ledger()).calls) == calls
-
-
-async def test_what_was_cancelled_before_its_run_began_is_left_alone(ours: Site) -> None:
-    operation = await ours.order()
-    await ours.cancel(operation)
-    await ours.engine.start(launch_of(operation), again=False)
-    await ours.run_of(operation).result()
-
-    rows = await ours.rows(operation)
-    assert rows.operation.status is OperationStatus.CANCELLED
-    assert await ours.kinds_alive(operation) == []
-    assert (await ours.effects(operation, Call.ENSURE_NETWORK)) == []
 
 
 async def test_an_operator_reads_the_run_in_temporal(ours: Site) -> None:
