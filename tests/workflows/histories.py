@@ -9,7 +9,7 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -144,16 +144,15 @@ def keep(path: Path, history: WorkflowHistory) -> None:
     sys.stdout.write(f"{path.name}: {len(history.events)} events\n")
 
 
-def _paths() -> Iterator[tuple[Path, Way]]:
-    for name, ways in WAYS.items():
-        workflow = re.sub(r"(?<!^)(?=[A-Z])", "_", str(TYPES[name].workflow)).lower()
-        for way in ways:
-            yield FOLDER / f"{workflow}.{way.__name__}.json", way
+def paths_of(name: str) -> dict[Path, Way]:
+    """Return where the histories of an operation type are stored, and which way each goes."""
+    workflow = re.sub(r"(?<!^)(?=[A-Z])", "_", str(TYPES[name].workflow)).lower()
+    return {FOLDER / f"{workflow}.{way.__name__}.json": way for way in WAYS[name]}
 
 
 async def main() -> None:
     """Record the ways of which no history is stored; what is stored stays."""
-    paths = dict(_paths())
+    paths = {path: way for name in WAYS for path, way in paths_of(name).items()}
     paths |= {FOLDER / f"sweep_orphans.{way.__name__}.json": way for way in SWEPT}
     async with migrated() as urls, running_temporal() as temporal:
         for path, way in paths.items():
