@@ -184,6 +184,8 @@ class Steps:
                 if deadline.expired():
                     raise _left_behind() from error
                 raise
+            except (NoCapacity, ProviderQuota) as no:  # a later try may fare better
+                raise ApplicationError(no.detail, type=no.code) from no
         async with self._ownership.of(step.operation, Heading.BACK) as (session, operation):
             steps.undo(operation.step(step.step), operation.now)
             await events.record(session, operation)

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 
 from tests.sim.mishaps import MISHAPS, Mishap
-from tests.sim.tale import AFTER, BEFORE, END, LOST, MAKING, START, STEPS
+from tests.sim.tale import AFTER, BEFORE, END, ENSURING, LOST, MAKING, START, STEPS
 
 NAMED: dict[str, Mishap] = {mishap.__name__: mishap for mishap in MISHAPS}
 RECORDING = ("turn_back", "settle_operation")
@@ -21,8 +21,11 @@ IMPOSSIBLE: dict[str, Callable[[str, str, str], bool]] = {
     "nothing is under way there that could fail": lambda step, _, kind: (
         step in (START, END) and kind in ("error", "lost_reply", "timeout")
     ),
-    "only what makes something can be refused for want of room, or fail for good": (
-        lambda step, _, kind: kind in ("no_room", "fails_for_good") and step not in MAKING
+    "only what asks for something can be refused for want of room": (
+        lambda step, _, kind: kind == "no_room" and step not in ENSURING
+    ),
+    "only what is asked for on the way forward fails for good": (
+        lambda step, _, kind: kind == "fails_for_good" and step not in MAKING
     ),
     "it is asked for once, and then has its effect": lambda _, moment, kind: (
         kind in ("no_room", "fails_for_good") and moment == AFTER

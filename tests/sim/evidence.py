@@ -71,6 +71,6 @@ async def _told(session: AsyncSession, tale: Tale) -> Sequence[tuple[int, Operat
 async def _actions(session: AsyncSession, tale: Tale) -> Sequence[str]:
     about = ActivityLog.detail["operation_id"].astext == str(tale.id)
     query = sa.select(ActivityLog.action).where(
-        about, ActivityLog.actor_type != "token", ActivityLog.resource_id == tale.cluster_id
+        about, ActivityLog.actor_type != "token", ActivityLog.resource_id == tale.resource_id
     )
     return (await session.scalars(query)).all()

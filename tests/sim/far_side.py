@@ -51,6 +51,7 @@ class Entry:
     fence: int
     effect: str
     run: str
+    activity: str
 
     @property
     def accepted(self) -> bool:
@@ -68,6 +69,7 @@ class FarSide(SimulatedCloud):
         self.now = 0.0
         self.deeds: list[Entry] = []
         self.dead: set[tuple[str, UUID]] = set()
+        """Which activities fail for good, for which clusters."""
 
     async def close(self) -> None:
         self._storage.close()
@@ -76,14 +78,16 @@ class FarSide(SimulatedCloud):
         await gate(Call.OBSERVE)
         self.now += 1
         with self._storage.transaction():
-            seen = self._cloud.observe(cluster_id, self.now)
+            seen = self._cloud.observe(UUID(int=cluster_id.int), self.now)
         await gate(f"{Call.OBSERVE}{DONE}")
         return seen
 
     async def _change(self, call: Call, wish: object, fence: int) -> None:
         await gate(call)
-        known = cast(Wish, wish)
-        if (call, known.cluster_id) in self.dead:
+        kind = form(cast(type[Wish], type(wish)))
+        known = kind.validate_json(kind.dump_json(cast(Wish, wish)))  # as it crosses the wire
+        caller = ATTEMPT.get()
+        if caller and (caller.activity, known.cluster_id) in self.dead:
             await self._notice(known.cluster_id)
             raise Unavailable("the cloud fails for good")
         refused = self._carry_out(call, known, fence)
@@ -105,7 +109,8 @@ class FarSide(SimulatedCloud):
         kind = Kind.ADDONS if call is Call.ENSURE_ADDONS else guard
         caller = ATTEMPT.get()
         run = caller.environment.info.workflow_run_id if caller else None
-        self.deeds.append(Entry(call, guard, kind, own_id, fence, effect, run or ""))
+        activity = caller.activity if caller else ""
+        self.deeds.append(Entry(call, guard, kind, own_id, fence, effect, run or "", activity))
         return refused
 
     def alive(self) -> list[Resource]:

@@ -9,6 +9,7 @@ the invariants must hold.  A seed is a history, so it replays; ``only`` leaves o
 import random
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 from temporalio import exceptions
@@ -24,15 +25,16 @@ from tests.sim.gates import Broken
 from tests.sim.invariants import check
 from tests.sim.played_temporal import Execution, Pending
 from tests.sim.stage import Stage
-from tests.sim.tale import BACK, END, START, STEPS, Tale
-from tests.sim.tenant import Order, Tenant, some_order
+from tests.sim.tale import BACK, END, OF_ALL, OF_UPDATES, START, STEPS, Tale
+from tests.sim.tenant import Order, Tenant, Update, Wanted, some_order
 
 MOST_MOVES = 450
 MOST_GATES = 60
 MOST_PUSHES = 8
 AIMED = 7
 """Of ten histories."""
-SHAPES = ("one", "one", "one", "one", "two", "again")
+CREATING = ("one", "one", "one", "one", "two", "again")
+UPDATING = ("update", "update", "updates")
 
 
 class History:
@@ -92,9 +94,12 @@ class History:
         return self
 
     async def _play(self) -> None:
-        shape = self.rng.choice(SHAPES)
+        shape = self.rng.choice(self._shapes())
         wanted = some_order(self.rng)
-        await self._accept(wanted)
+        if shape in UPDATING:
+            await self._begin_with_updates(wanted, 2 if shape == "updates" else 1)
+        else:
+            await self._accept(wanted)
         second_at = self.rng.randrange(30) if shape == "two" else None
         for move in range(MOST_MOVES):
             self.moves = move
@@ -116,20 +121,41 @@ class History:
             while tale.zombies:
                 await self._haunt(tale)
 
-    async def _accept(self, wanted: Order) -> None:
-        """Order a cluster; the API may die, and the tenant ask again, or twice at once."""
-        wanted = Order(wanted.name, wanted.sizes, uuid4().hex)
+    def _shapes(self) -> Sequence[str]:
+        """Return the shapes in which the aim can be met; where there is none, all."""
+        step = self.aim[0] if self.aim else START
+        if step in OF_UPDATES:
+            return UPDATING
+        anywhere = step in (START, END, *OF_ALL)
+        return (*CREATING, *UPDATING) if anywhere else CREATING
+
+    async def _begin_with_updates(self, wanted: Order, most: int) -> None:
+        """Make a cluster while nothing befalls it; then change pools of it, side by side."""
+        made = await self._accept(wanted)
+        while not made.over:
+            if made.at_work:
+                await self.work(made)
+            else:
+                await self.tick(made)
+                made.over = bool(made.count) and await self.tenant.is_over(made.id)
+        for number in range(min(most, len(wanted.sizes))):
+            await self._accept(Update(made.cluster_id, f"p{number}", uuid4().hex))
+
+    async def _accept(self, wanted: Wanted) -> Tale:
+        """Ask for something; the API may die, and the tenant ask again, or twice at once."""
+        wanted = replace(wanted, key=uuid4().hex)
         if self.rng.random() < 0.1:
-            self.tell("an order is made, and the API dies")
-            await self.tenant.order_in_vain(wanted)
+            self.tell("a request is made, and the API dies")
+            await self.tenant.ask_in_vain(wanted)
         for times in self.rng.choice(((1,), (1,), (1,), (1, 1), (2,))):
-            said = await self.tenant.order(wanted, times)
+            said = await self.tenant.ask(wanted, times)
         letter = chr(ord("A") + len(self.tales))
-        self.tell(f"{letter}: ordered with pools of {wanted.sizes}")
-        tale = Tale(letter, UUID(said["id"]), UUID(said["resource_id"]), self.tell)
+        self.tell(f"{letter}: {said['type']} {wanted}")
+        tale = Tale(letter, said, self.tell)
         tale.hesitates = bool(self.hurry)
         tale.equip(self.stage, self.far_side)
         self.tales.append(tale)
+        return tale
 
     async def _deleted(self, tale: Tale) -> bool:
         """Delete the cluster of a tale that is over, if it can be."""

@@ -1,22 +1,24 @@
 """What must hold after every history."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from cks.domain.clusters.clusters import ClusterStatus
+from cks.domain.clusters.pools import Taint
 from cks.domain.operations import snapshots
 from cks.domain.operations.lifecycle import LIVE, OperationSnapshot, OperationStatus
-from cks.domain.operations.steps import orphans_among
+from cks.domain.operations.steps import may_be_changed, orphans_among
 from cks.providers.base import State
 from cks.providers.simulated.cloud import CREATED, DELETED
+from cks.providers.simulated.observation import marks_of
 from cks.providers.simulated.storage import Resource
 from cks.providers.simulated.wire import Kind
 from tests.sim.evidence import Evidence, gather
 from tests.sim.far_side import Entry
 from tests.sim.gates import Broken
-from tests.sim.tale import Tale
+from tests.sim.tale import MAKING, Tale
 
 if TYPE_CHECKING:
     from tests.sim.history import History
@@ -36,11 +38,12 @@ PHASES = ("waiting", "forward", "compensating", "done")
 
 async def check(history: "History") -> None:
     """Raise ``Broken`` unless the rows, the cloud and the past agree."""
+    history.far_side.now += 10  # what is on its way arrives
     broken = [f"the cloud: {what}" for what, holds in _of_cloud(history) if not holds]
     for tale in history.tales:
         found = await gather(history, tale)
         told = [*_of_row(tale, found), *_of_events(found), *_of_cause(tale, found)]
-        told += _of_cluster(history, tale, found)
+        told += OF_TYPE[tale.kind.name](history, tale, found)
         broken += [f"{tale.letter}: {what}" for what, holds in told if not holds]
     if broken:
         raise Broken("; ".join(broken))
@@ -60,10 +63,10 @@ def _of_cloud(history: "History") -> Verdicts:
         if entry.accepted:
             doors.setdefault((entry.door, entry.id), []).append(entry)
     for at in doors.values():
-        owned = (entry.run for entry in at if not entry.run.startswith("sweep"))
+        owned = (entry.run for entry in at if "sweep" not in entry.run)
         runs = [run for run, _ in groupby(owned)]
         yield "a lower fence was accepted", _rises(entry.fence for entry in at)
-        back = [entry.call.startswith("delete_") for entry in at]
+        back = [entry.activity not in MAKING for entry in at]
         yield "a step forward came through after its undo", _rises(back)
         yield "the cloud obeyed a run that had lost it", len(runs) == len(set(runs))
 
@@ -74,14 +77,14 @@ def _of_row(tale: Tale, found: Evidence) -> Verdicts:
     owners = [run for run, _ in groupby(v.run_id for v in versions if v.run_id)]
     statuses = {step.status for step in found.operation.steps}
     ended = {"completed"} if completed else {"pending", "failed", "undone"}
-    outcomes = [action for action in found.actions if action.startswith("cluster.create.")]
+    outcomes = [action for action in found.actions if action.startswith(f"{row.type}.")]
     yield "the operation has not ended", row.status not in LIVE
     yield (
         "it ended twice",
         len([s for s, _ in groupby(v.status for v in versions) if s not in LIVE]) == 1,
     )
     yield "a claim is left", not found.claims
-    yield "its outcome is not logged once", outcomes == [f"cluster.create.{row.status}"]
+    yield "its outcome is not logged once", outcomes == [f"{row.type}.{row.status}"]
     yield "a run acted that had lost it", len(owners) == len(set(owners))
     yield "progress fell", _rises(v.progress for v in versions)
     yield "the fence fell", _rises(v.fence for v in versions if v.fence)
@@ -193,6 +196,34 @@ def _of_built(history: "History", found: Evidence, alive: Sequence[Resource]) ->
         if d.effect == DELETED and d.id == (cluster.id if cluster else None)
     ]
     yield "something of it was deleted", not unmade
+
+
+def _of_pool(history: "History", tale: Tale, found: Evidence) -> Verdicts:
+    """Say whether a pool is as it was asked to be, or as it was before; its nodes are the same."""
+    pool = next(one for one in found.pools if one.id == tale.resource_id)
+    completed = found.operation.status is OperationStatus.COMPLETED
+    asked, former = tale.request, tale.request["pool"]
+    wanted = asked if completed else former
+    row = (pool.labels, pool.taints, pool.max_nodes, pool.node_count)
+    aim = (wanted["labels"], wanted["taints"], wanted["max_nodes"], former["node_count"])
+    yield "the pool's row is not what is so", row == aim
+    nodes = [one for one in history.far_side.alive() if one.pool_id == tale.resource_id]
+    numbers = [one.number for one in nodes]
+    yield f"a node was replaced: {numbers}", numbers == list(range(1, former["node_count"] + 1))
+    unsure = not completed and any(may_be_changed(step) for step in found.operation.steps)
+    yield "it is not said what is unsure", (pool.conditions[0]["status"] == "Unknown") is unsure
+    taints = tuple(Taint(**taint) for taint in wanted["taints"])
+    so = all(marks_of(node) == (wanted["labels"], taints) for node in nodes)
+    yield "the nodes are not as the row says", so or unsure
+    yield "it was repaired without need", not unsure or bool(set(tale.struck) & LATE)
+    yield "an orphan of a living pool", not found.moments[-1]["orphans"]
+
+
+OF_TYPE: dict[str, Callable[["History", Tale, Evidence], Verdicts]] = {
+    "cluster.create": _of_cluster,
+    "node_pool.update": _of_pool,
+}
+"""Operation type → what must hold of what it was about."""
 
 
 def _of_cause(tale: Tale, found: Evidence) -> Verdicts:

@@ -18,7 +18,7 @@ from cks.providers.base import Unavailable
 from cks.temporal.engine import EngineAway
 from tests.sim.gates import BEGIN, COMMITTED, DONE, WentAway
 from tests.sim.played_temporal import Execution, Pending
-from tests.sim.tale import RelayDied, Tale
+from tests.sim.tale import MAKING, RelayDied, Tale
 
 if TYPE_CHECKING:
     from tests.sim.history import History
@@ -71,10 +71,10 @@ async def no_room(history: "History", tale: Tale, rng: random.Random) -> Struck:
 async def fails_for_good(history: "History", tale: Tale, rng: random.Random) -> Struck:
     """From now on the provider never again makes anything of this kind for this cluster."""
     at = parked(tale, rng, lambda p: p.startswith("ensure_") and not p.endswith(DONE))
-    if at is None or at.attempt is None:
+    if at is None or at.attempt is None or at.name not in MAKING:
         return None
-    tale.tell(f"{at.attempt.place} fails for good")
-    history.far_side.dead.add((at.attempt.place, tale.cluster_id))
+    tale.tell(f"{at.name} fails for good")
+    history.far_side.dead.add((at.name, tale.cluster_id))
     return [at]
 
 

@@ -23,9 +23,12 @@ from api.background.deadline_keeper import DeadlineKeeper
 from api.background.reconciler import Reconciler
 from api.background.relay import Relay, launch_of
 from cks.db import idempotency, registry
+from cks.db.clusters import pool_update
 from cks.db.operations import claims, events, operations, settling
 from cks.db.session import Session
+from cks.domain.clusters.pool_update import UPDATE
 from cks.domain.operations import steps
+from cks.domain.operations.plans import Plan, ResourceKind, Undo
 from cks.domain.refusals import Superseded
 from cks.providers.base import NodePoolSpec
 from cks.providers.simulated.storage import Storage
@@ -190,6 +193,18 @@ async def start_once(self: Reconciler, found: Any) -> None:
 
 REVIVE = Reconciler._revive
 
+
+def marking_a_restore_as_a_removal(patch: pytest.MonkeyPatch) -> None:
+    """Take a living pool for something that the operation made."""
+
+    def plan(asked: Any) -> Plan:
+        (stage,) = UPDATE.plan(asked).stages
+        marked = [replace(s, undo=Undo.REMOVE, makes=ResourceKind.NODE_POOL) for s in stage]
+        return Plan((tuple(marked),))
+
+    patch.setattr(pool_update, "UPDATE", replace(UPDATE, plan=plan))
+
+
 SABOTAGES: dict[str, tuple[Sabotage, int]] = {
     "the undo is pushed after its step": (remembering("after"), 3),
     "the undo is pushed before its step, in the run's memory": (remembering("before"), 18),
@@ -243,6 +258,7 @@ SABOTAGES: dict[str, tuple[Sabotage, int]] = {
     ),
     "a sweep's end is not noted": (replacing(settling, "note_swept", nothing_soon), 1),
     "steps are not told to be undone": (replacing(steps, "undo", nothing), 1),
+    "a step is to be removed that should be restored": (marking_a_restore_as_a_removal, 0),
     "the reconciler starts what was started before": (
         replacing(Reconciler, "_revive", start_once),
         11,

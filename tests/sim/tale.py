@@ -4,6 +4,7 @@ A tale is the ``Engine`` of its operation too: it starts, cancels, ends and desc
 """
 
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from activities.node_pools import NodePools
@@ -16,20 +17,31 @@ from api.background.deadline_keeper import DeadlineKeeper
 from api.background.orphan_sweeps import sweep_id
 from api.background.reconciler import Reconciler
 from api.background.relay import Relay
+from cks.domain.registry import TYPES
 from cks.temporal.engine import EngineAway, Launch, Run
 from tests.sim.far_side import FarSide
 from tests.sim.gates import DONE, Attempt
 from tests.sim.played_temporal import Execution, Methods, Pending
 from tests.sim.stage import DispatchOfOne, Stage
-from workflows.provision_cluster import ProvisionCluster
+from worker import WORKFLOWS
 from workflows.sweep_orphans import SweepOrphans
 
 COMPLETED = "complete_workflow_execution"
 BUDGET_SECONDS = 1800.0
 BEFORE, AFTER, LOST = "before the effect", "after it", "reply lost"
 START, END = "the start", "the end"
-MAKING = ("create_network", "create_control_plane", "create_node_pool", "install_add_ons")
-UNMAKING = ("delete_node_pool", "delete_control_plane", "delete_network")
+MAKING = (
+    "create_network",
+    "create_control_plane",
+    "create_node_pool",
+    "install_add_ons",
+    "update_node_pool",
+)
+UNMAKING = ("delete_node_pool", "delete_control_plane", "delete_network", "restore_node_pool")
+ENSURING = (*MAKING, "restore_node_pool")
+OF_UPDATES = ("update_node_pool", "restore_node_pool")
+"""The activities of ``node_pool.update`` alone."""
+OF_ALL = ("turn_back", "settle_operation")
 BACK = ("turn_back", *UNMAKING)
 STEPS = (*MAKING, "verify_cluster", "turn_back", *UNMAKING, "settle_operation", "sweep_orphan")
 REPAIRS = ("operations.engine_lost", "operations.run_restarted", "operations.deadline_passed")
@@ -41,10 +53,12 @@ class RelayDied(Exception):  # noqa: N818
 
 
 class Tale:
-    def __init__(
-        self, letter: str, operation_id: UUID, cluster_id: UUID, tell: Callable[[str], None]
-    ) -> None:
-        self.letter, self.id, self.cluster_id = letter, operation_id, cluster_id
+    def __init__(self, letter: str, operation: Any, tell: Callable[[str], None]) -> None:
+        self.letter, self.id = letter, UUID(operation["id"])
+        self.cluster_id = UUID(operation["cluster_id"])
+        self.resource_id = UUID(operation["resource_id"])
+        self.request = operation["request"]
+        self.kind = TYPES[operation["type"]]
         self.tell: Callable[[str], None] = lambda line: tell(f"{letter}: {line}")
         self.runs: list[Execution] = []
         self.sweeps: list[Execution] = []
@@ -173,9 +187,10 @@ class Tale:
     def new_run(self, workflow_id: str) -> Execution:
         if workflow_id == sweep_id(self.id):
             self.sweep_count += 1
-            return Execution(SweepOrphans, workflow_id, f"sweep-{self.sweep_count}")
+            return Execution(SweepOrphans, workflow_id, f"{self.letter}/sweep-{self.sweep_count}")
         self.count += 1
-        return Execution(ProvisionCluster, workflow_id, f"run-{self.count}")
+        definition = next(one for one in WORKFLOWS if one.__name__ == self.kind.workflow)
+        return Execution(definition, workflow_id, f"{self.letter}/run-{self.count}")
 
     def gather_strays(self) -> None:
         for run in (*self.runs, *self.sweeps):

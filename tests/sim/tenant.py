@@ -3,7 +3,7 @@
 import asyncio
 import random
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 from cks.db.admin.tenants import Founded
@@ -27,10 +27,36 @@ class Order:
     sizes: tuple[int, ...]
     key: str
 
+    method: ClassVar = "POST"
+    path: ClassVar = CLUSTERS
+
     @property
     def body(self) -> dict[str, Any]:
         sized = [pool(f"p{n}", node_count=size, max_nodes=9) for n, size in enumerate(self.sizes)]
         return order(name=self.name, node_pools=sized)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Other labels and taints of a pool, and the key that makes asking twice harmless."""
+
+    cluster_id: UUID
+    pool: str
+    key: str
+
+    method: ClassVar = "PATCH"
+    body: ClassVar[dict[str, Any]] = {
+        "labels": {"disk": None, "tier": "web"},
+        "taints": [{"key": "gpu", "value": "no", "effect": "NoExecute"}],
+        "max_nodes": 12,
+    }
+
+    @property
+    def path(self) -> str:
+        return f"{CLUSTERS}/{self.cluster_id}/node-pools/name:{self.pool}"
+
+
+Wanted = Order | Update
 
 
 def some_order(rng: random.Random) -> Order:
@@ -48,19 +74,19 @@ class Tenant:
     def client(self) -> Client:
         return replace(self.stage.stranger, token=self.founded.token)
 
-    async def order(self, wanted: Order, times: int = 1) -> Any:
+    async def ask(self, wanted: Wanted, times: int = 1) -> Any:
         """Ask, if need be several times at once; return the one operation it became."""
-        answers = await asyncio.gather(*(self._post(wanted) for _ in range(times)))
+        answers = await asyncio.gather(*(self._send(wanted) for _ in range(times)))
         if any(answer.status != ACCEPTED for answer in answers):
-            raise Broken(f"an order was refused: {[answer.body for answer in answers]}")
+            raise Broken(f"a request was refused: {[answer.body for answer in answers]}")
         if len({answer.body["id"] for answer in answers}) > 1:
             raise Broken("one request became two operations")
         return answers[0].body
 
-    async def order_in_vain(self, wanted: Order) -> None:
+    async def ask_in_vain(self, wanted: Wanted) -> None:
         """Ask, and the API dies before it can commit."""
         with self.stage.database.dooming(self.founded.tenant_id):
-            await self._post(wanted)
+            await self._send(wanted)
 
     async def cancel(self, operation_id: UUID) -> bool:
         """Ask for the end of an operation; say whether it was not too late."""
@@ -84,5 +110,6 @@ class Tenant:
             found = await operations.read(session, operation_id)
             return found.status not in LIVE and not orphans_among(found.steps)
 
-    async def _post(self, wanted: Order) -> Answer:
-        return await self.client.post(CLUSTERS, wanted.body, {"Idempotency-Key": wanted.key})
+    async def _send(self, wanted: Wanted) -> Answer:
+        key = {"Idempotency-Key": wanted.key}
+        return await self.client.call(wanted.method, wanted.path, wanted.body, key)

@@ -50,13 +50,16 @@ def end(operation: OperationState) -> None:
 def _leave(operation: OperationState) -> None:
     """Tell what is left of an operation that turned back.
 
-    What has no undo of its own goes with what it stands on: it is undone when all is.
+    What has no undo of its own goes with what it stands on: it is undone when all is.  A step
+    whose former state could not be brought back in time has failed, and nobody sweeps it.
     """
     left = [step for step in operation.steps if steps.may_be_left(step)]
-    changed = any(steps.may_be_changed(step) for step in operation.steps)
+    changed = [step for step in operation.steps if steps.may_be_changed(step)]
     for step in left:
         steps.orphan(step, operation.now)
+    for step in changed:
+        steps.fail(step)
     if not left and not changed:
         steps.undo_all(operation.steps, operation.now)
     said = operation.error or ""
-    operation.error = said_at_the_end(said, orphans=bool(left), changed=changed)
+    operation.error = said_at_the_end(said, orphans=bool(left), changed=bool(changed))
