@@ -47,9 +47,12 @@ class Story:
         async with self.open() as (session, operation):
             await registry.settle(session, operation)
 
-    async def fail(self) -> None:
+    async def fail(self, begun: str | None = None) -> None:
+        """Fail; with a step that was ``begun``, and is not undone."""
         reason = failed_at(PROVIDER_UNAVAILABLE, "Create the network")
         async with self.open() as (session, operation):
+            if begun:
+                steps.begin(operation.step(begun), 1, operation.acting_fence, operation.now)
             await operations.turn_back(session, operation, reason)
             await registry.settle(session, operation)
 
