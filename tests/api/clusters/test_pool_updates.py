@@ -182,7 +182,7 @@ async def test_a_repeat_under_its_key_is_the_same_operation(client: Client, web:
     assert first.body == again.body
 
 
-async def test_who_only_reads_changes_nothing(client: Client, viewer: Client, web: str) -> None:
+async def test_who_only_reads_changes_nothing(viewer: Client, web: str) -> None:
     answer = await change(viewer, web, {"max_nodes": 9})
     assert (answer.status, answer.body["missing"]) == (403, ["node_pools.update"])
 
