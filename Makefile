@@ -13,12 +13,19 @@ help: ## Show this list
 dev: $(INSTALLED) ## Run everything on this machine; Ctrl-C stops it (docs/development.md)
 	@exec $(BIN)/python -m cks.dev
 
-test: $(INSTALLED) ## Run the tests; cks/domain and workflows must be covered to the last branch
+ifdef AREA
+test: $(INSTALLED)
+	@found=$$(find tests -type d -name '$(AREA)'); test -n "$$found" \
+		|| { echo "There is no area $(AREA): see the folders of tests/api, tests/db and tests/domain."; exit 1; }; \
+		$(BIN)/pytest $$found --numprocesses=2 --dist=worksteal
+else
+test: $(INSTALLED) ## Run the tests (AREA=clusters: of one area); cks/domain and workflows wholly covered
 	@$(BIN)/pytest --quiet tests/sim & histories=$$!; \
 		$(BIN)/pytest --ignore=tests/sim --numprocesses=2 --dist=worksteal --cov --cov-report=term:skip-covered; tests=$$?; \
 		wait $$histories && exit $$tests
 	@told=$$($(BIN)/coverage report --include='cks/domain/*,workflows/*' --fail-under=100) \
 		|| { echo "$$told"; echo 'cks/domain and workflows are not covered to the last branch.'; exit 1; }
+endif
 
 trial: $(INSTALLED) ## Play thousands of histories by seed, and examine the trials by sabotage
 	@$(BIN)/pytest -m trial

@@ -14,7 +14,7 @@ from cks.domain.clusters.creation import CREATE, CreateCluster
 from cks.domain.clusters.pool_update import UpdateNodePool
 from cks.domain.operations.plans import Plan, Undo
 from cks.domain.operations.types import Claim, OperationType, Subject, by_name, inside_cluster
-from cks.domain.registry import RUN_BY_WORKFLOWS, TYPES
+from cks.domain.registry import LATER, RUN_BY_WORKFLOWS, TYPES
 from tests.support.requests import VERSION, new_cluster, pool
 from tests.support.type_scenes import SCENES
 from tests.workflows.histories import WAYS, paths_of
@@ -98,3 +98,7 @@ def test_what_is_inside_a_cluster_holds_itself_and_shares_the_cluster() -> None:
     assert claims == (Claim(cluster, shared=True), Claim(one))
     with pytest.raises(ValueError, match="outside of a cluster"):
         inside_cluster(Subject("billing_period", one, "2026-11", None))
+
+
+def test_what_is_built_is_not_called_later() -> None:
+    assert not TYPES.keys() & set(LATER)

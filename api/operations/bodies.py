@@ -71,7 +71,7 @@ class OperationBody(ResponseBody):
 
     id: UUID
     type: str
-    """Such as `cluster.create`."""
+    """What kind of change: a resource and a verb."""
     status: Literal["pending", "running", "completed", "failed", "cancelled"]
     done: bool
     """Whether it has ended, in whatever way."""

@@ -5,11 +5,12 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from aiohttp import web
+from pydantic import AfterValidator, WithJsonSchema
 
 from api.http.endpoint import Call, Endpoint, Reply, Visit
 from api.http.fields import Instant, Whole
 from api.http.pagination import PageQuery, cut_of, token_of
-from api.http.validation import Query, id_in
+from api.http.validation import Query, demand, id_in
 from api.operations.bodies import OperationBody, OperationPage, operation_body
 from api.operations.replies import started
 from api.operations.streams import EVENT_STREAM, follow_all, follow_one
@@ -18,28 +19,24 @@ from cks.db.access.decisions import Target
 from cks.db.operations import cancelling, operations, views
 from cks.db.operations.operations import OperationFilter
 from cks.db.operations.views import OperationView
-from cks.domain.refusals import NotCancellable, NotFound, TooLate
+from cks.domain.operations.types import ResourceType
+from cks.domain.refusals import Fault, NotCancellable, NotFound, TooLate
+from cks.domain.registry import LATER, TYPES
 
 LIST = "/v1/operations"
 ONE = "/v1/operations/{operation_id}"
 
 
-Type = Literal[
-    "cluster.create",
-    "cluster.upgrade",
-    "cluster.delete",
-    "node.replace",
-    "node_pool.create",
-    "node_pool.scale",
-    "node_pool.update",
-    "node_pool.upgrade",
-    "node_pool.delete",
-    "namespace.create",
-    "namespace.update",
-    "namespace.delete",
-    "billing.close",
-]
-ResourceType = Literal["cluster", "node_pool", "node", "namespace", "billing_period"]
+NAMES = [*TYPES, *LATER]
+
+
+def _known(name: str) -> str:
+    if name not in NAMES:
+        demand([Fault("", "unknown_value", f"must be one of {', '.join(NAMES)}")])
+    return name
+
+
+Type = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": NAMES})]
 
 
 class OperationQuery(PageQuery):

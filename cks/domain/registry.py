@@ -10,5 +10,20 @@ from cks.domain.operations.types import by_name
 
 TYPES = by_name((CREATE, DELETE, UPDATE))
 
+LATER = (
+    "cluster.upgrade",
+    "cluster.rollback",
+    "node.replace",
+    "node_pool.create",
+    "node_pool.scale",
+    "node_pool.upgrade",
+    "node_pool.delete",
+    "namespace.create",
+    "namespace.update",
+    "namespace.delete",
+    "billing.close",
+)
+"""The contract's other names; whoever builds one takes it away here."""
+
 RUN_BY_WORKFLOWS = tuple(name for name, kind in TYPES.items() if kind.workflow)
 """Those that a run carries out; the others complete in the request's own transaction."""
