@@ -5,27 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from openapi_pydantic import (
-    Components,
-    Contact,
-    Header,
-    Info,
-    License,
-    MediaType,
-    OpenAPI,
-    Operation,
-    Parameter,
-    PathItem,
-    Reference,
-    RequestBody,
-    Response,
-    Schema,
-    SecurityScheme,
-    Server,
-    Tag,
-)
-from openapi_pydantic.util import PydanticSchema, construct_open_api_with_schema_class
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core.core_schema import WithDefaultSchema
 
 from api.http.endpoint import Endpoint
 from api.http.problems import CONTENT_TYPE, STATUS, Problem, status_of
@@ -35,6 +17,7 @@ from cks.domain.refusals import PreconditionFailed
 
 SUPPORT = "support@cybercloud.example"
 UUID_OR_NAME = r"^([0-9a-fA-F-]{36}|name:[a-z0-9]([-a-z0-9]*[a-z0-9])?)$"
+REF = "#/components/schemas/{model}"
 Shape = Mapping[str, Any]
 TEXT = {"type": "string"}
 KEY = {**TEXT, "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
@@ -55,72 +38,102 @@ RESUME_SAID = (
 )
 
 
+class Schemas(GenerateJsonSchema):
+    """Tells no default that nobody can say: null, where a field may be left out."""
+
+    def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:
+        made = super().default_schema(schema)
+        return {word: value for word, value in made.items() if (word, value) != ("default", None)}
+
+
 def document(
     endpoints: tuple[Endpoint, ...], url: str, version: str, examples: Examples
 ) -> dict[str, Any]:
     """Return the description of the endpoints, served at ``url``."""
-    paths: dict[str, dict[str, Operation]] = defaultdict(dict)
+    paths: dict[str, dict[str, Shape]] = defaultdict(dict)
     for endpoint in endpoints:
         paths[endpoint.path][endpoint.method.lower()] = _operation(endpoint, examples)
-    described = OpenAPI(
-        openapi="3.1.1",
-        info=Info(
-            title="CyberCloud Kubernetes Service",
-            version=version,
-            description="Managed Kubernetes clusters: ordered over HTTP, followed as operations.",
-            contact=Contact(
-                name="CyberCloud", url="https://docs.cybercloud.example", email=SUPPORT
-            ),
-            license=License(name="Proprietary", url="https://docs.cybercloud.example/licence"),
-        ),
-        servers=[Server(url=url)],
-        tags=list(_tags(endpoints)),
-        security=[{"token": []}],
-        paths={path: PathItem.model_validate(verbs) for path, verbs in paths.items()},
-        components=Components(
-            securitySchemes={
-                "token": SecurityScheme(
-                    type="http", scheme="bearer", description="`cks_…`, from `cks admin`."
-                )
-            }
-        ),
+    return {
+        "openapi": "3.1.1",
+        "info": {
+            "title": "CyberCloud Kubernetes Service",
+            "version": version,
+            "description": "Managed Kubernetes clusters: ordered over HTTP, followed as "
+            "operations.",
+            "contact": {
+                "name": "CyberCloud",
+                "url": "https://docs.cybercloud.example",
+                "email": SUPPORT,
+            },
+            "license": {"name": "Proprietary", "url": "https://docs.cybercloud.example/licence"},
+        },
+        "servers": [{"url": url}],
+        "tags": list(_tags(endpoints)),
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": _schemas(endpoints),
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "`cks_…`, from `cks admin`.",
+                }
+            },
+        },
+    }
+
+
+def _schemas(endpoints: tuple[Endpoint, ...]) -> Shape:
+    """Return the schema of every model that is sent or answered, by the model's name."""
+    models = {Problem}.union(*({*_kinds(e.body), e.answers} for e in endpoints))
+    _, made = models_json_schema(
+        [(model, "validation") for model in models], ref_template=REF, schema_generator=Schemas
     )
-    full = construct_open_api_with_schema_class(described, by_alias=True)
-    return full.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
+    return dict(sorted(made["$defs"].items()))
 
 
-def _operation(endpoint: Endpoint, examples: Examples) -> Operation:
+def _kinds(body: type[BaseModel] | Either | None) -> tuple[type[BaseModel], ...]:
+    """Return the models that a body may be of."""
+    if isinstance(body, Either):
+        return body.first, body.second
+    return (body,) if body else ()
+
+
+def _operation(endpoint: Endpoint, examples: Examples) -> Shape:
     needs = f"Needs the permission `{endpoint.permission}`{endpoint.target.where}."
     needs = needs if endpoint.permission else f"Needs no permission: {endpoint.why_open}."
-    return Operation(
-        operationId=endpoint.name,
-        summary=endpoint.summary,
-        description=f"{endpoint.description or ''} {needs}".strip(),
-        tags=[endpoint.tag.name],
-        parameters=list(_parameters(endpoint)) or None,
-        requestBody=_body(endpoint, examples.requests.get(endpoint.name)),
-        responses={
+    said = {
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
+        "description": f"{endpoint.description or ''} {needs}".strip(),
+        "tags": [endpoint.tag.name],
+        "parameters": [*_parameters(endpoint)],
+        "requestBody": _body(endpoint, examples.requests.get(endpoint.name)),
+        "responses": {
             str(endpoint.status): _answer(endpoint, examples.answers.get(endpoint.name)),
             **{
                 str(status): _problem(status, examples.problems.get(str(status)))
                 for status in _statuses(endpoint)
             },
         },
-    )
+    }
+    return {word: value for word, value in said.items() if value}
 
 
-def _tags(endpoints: Iterable[Endpoint]) -> Iterator[Tag]:
+def _tags(endpoints: Iterable[Endpoint]) -> Iterator[Shape]:
     for tag in sorted({endpoint.tag for endpoint in endpoints}, key=lambda tag: tag.name):
-        yield Tag(name=tag.name, description=tag.description)
+        yield {"name": tag.name, "description": tag.description}
 
 
-def _parameters(endpoint: Endpoint) -> Iterator[Parameter]:
+def _parameters(endpoint: Endpoint) -> Iterator[Shape]:
     for name in re.findall(r"\{(\w+)\}", endpoint.path):
         named = name in endpoint.named
         shape = {"pattern": UUID_OR_NAME} if named else {"format": "uuid"}
         said = "An id, or `name:` and a name." if named else "An id."
         yield _parameter("path", name, {**TEXT, **shape}, said)
-    for name, schema in endpoint.query.model_json_schema().get("properties", {}).items():
+    query = endpoint.query.model_json_schema(schema_generator=Schemas)
+    for name, schema in query.get("properties", {}).items():
         yield _parameter("query", name, _said_in_a_query(schema), schema.get("description", ""))
     yield from _headers(endpoint)
 
@@ -132,7 +145,7 @@ def _said_in_a_query(schema: Shape) -> Shape:
     return {**rest, **(kinds[0] if kinds else {})}
 
 
-def _headers(endpoint: Endpoint) -> Iterator[Parameter]:
+def _headers(endpoint: Endpoint) -> Iterator[Shape]:
     if endpoint.takes_body:
         yield _parameter("header", "Idempotency-Key", KEY, KEY_SAID)
     if PreconditionFailed in endpoint.refuses:
@@ -141,50 +154,44 @@ def _headers(endpoint: Endpoint) -> Iterator[Parameter]:
         yield _parameter("header", "Last-Event-ID", TEXT, RESUME_SAID)
 
 
-def _parameter(place: str, name: str, schema: Shape, said: str) -> Parameter:
-    return Parameter.model_validate(
-        {
-            "in": place,
-            "name": name,
-            "required": place == "path",
-            "schema": schema,
-            "description": said,
-        }
-    )
+def _parameter(place: str, name: str, schema: Shape, said: str) -> Shape:
+    return {
+        "in": place,
+        "name": name,
+        "required": place == "path",
+        "schema": schema,
+        "description": said,
+    }
 
 
-def _body(endpoint: Endpoint, example: object) -> RequestBody | None:
+def _body(endpoint: Endpoint, example: object) -> Shape | None:
     if endpoint.body is None:
         return None
     kinds = ["application/json"]
     if endpoint.method == "PATCH":
         kinds.append("application/merge-patch+json")
-    return RequestBody(required=True, content=dict.fromkeys(kinds, _media(endpoint.body, example)))
+    return {"required": True, "content": dict.fromkeys(kinds, _media(endpoint.body, example))}
 
 
-def _media(model: type[BaseModel] | Either, example: object) -> MediaType:
+def _media(model: type[BaseModel] | Either, example: object) -> Shape:
     shown = {} if example is None else {"example": example}
-    if isinstance(model, Either):
-        both = (model.first, model.second)
-        kinds: list[Schema | Reference] = [PydanticSchema(schema_class=kind) for kind in both]
-        return MediaType(media_type_schema=Schema(anyOf=kinds), **shown)
-    return MediaType(media_type_schema=PydanticSchema(schema_class=model), **shown)
+    kinds = [{"$ref": REF.format(model=kind.__name__)} for kind in _kinds(model)]
+    return {"schema": kinds[0] if len(kinds) == 1 else {"anyOf": kinds}, **shown}
 
 
-def _answer(endpoint: Endpoint, example: object) -> Response:
+def _answer(endpoint: Endpoint, example: object) -> Shape:
     media = endpoint.stream or "application/json"
-    headers = {"X-Request-Id": Header(description="The request's id", schema=Schema(type="string"))}
-    return Response(
-        description=endpoint.summary,
-        content={media: _media(endpoint.answers, example)},
-        headers=headers,
-    )
+    return {
+        "description": endpoint.summary,
+        "content": {media: _media(endpoint.answers, example)},
+        "headers": {"X-Request-Id": {"description": "The request's id", "schema": TEXT}},
+    }
 
 
 def _statuses(endpoint: Endpoint) -> list[int]:
     return sorted({status_of(kind) for kind in endpoint.all_refusals()} | {500})
 
 
-def _problem(status: int, example: object) -> Response:
+def _problem(status: int, example: object) -> Shape:
     title = next(said for code, said in STATUS.values() if code == status)
-    return Response(description=title, content={CONTENT_TYPE: _media(Problem, example)})
+    return {"description": title, "content": {CONTENT_TYPE: _media(Problem, example)}}
