@@ -25,10 +25,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file as it is sent: packed once, at the start."""
+    """A file as it is sent: packed once, at the start, and unpacked for whoever cannot."""
 
     kind: str
-    plain: bytes
     packed: bytes
     etag: str
 
@@ -74,7 +73,7 @@ def _policy(api_url: str) -> str:
 def _asset(name: str, content: bytes) -> Asset:
     digest = hashlib.sha256(content).hexdigest()[:32]
     packed = gzip.compress(content, mtime=0)
-    return Asset(KINDS[Path(name).suffix], content, packed, digest)
+    return Asset(KINDS[Path(name).suffix], packed, digest)
 
 
 def _serving(asset: Asset, headers: dict[str, str]) -> Handler:
@@ -89,7 +88,7 @@ def _serving(asset: Asset, headers: dict[str, str]) -> Handler:
             response.headers["Content-Encoding"] = "gzip"
             response.body = asset.packed
         else:
-            response.body = asset.plain
+            response.body = gzip.decompress(asset.packed)
         return response
 
     return serve
