@@ -19,11 +19,11 @@ from pydantic_core import ErrorDetails
 from cks.domain.billing.prices import CONTROL_PLANE, DISK, PRICE, node_sku
 from cks.domain.clusters.versions import Minor, check_minors
 
-MINOR_FORM = r"^\d{1,3}\.\d{1,3}$"
-PATCH_FORM = r"^\d{1,3}\.\d{1,3}\.\d{1,3}$"
+MINOR_FORM = r"^[0-9]{1,3}\.[0-9]{1,3}$"
+PATCH_FORM = r"^[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}$"
 NAME_FORM = r"^[a-z0-9][-a-z0-9.]*$"
 CURRENCY_FORM = r"^[A-Z]{3}$"
-AMOUNT_FORM = r"^\d{1,9}(\.\d{1,10})?$"
+AMOUNT_FORM = r"^[0-9]{1,9}(\.[0-9]{1,10})?$"
 FORMS = {
     MINOR_FORM: "must be a minor such as 1.35",
     PATCH_FORM: "must be a patch such as 1.35.8",

@@ -27,7 +27,7 @@ LABEL_KEY = rf"^({DNS_LABEL}(\.{DNS_LABEL})*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}
 LABEL_VALUE = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 TAG_KEY = r"^[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?$"
 IDENTIFIER = r"^[A-Za-z][-A-Za-z0-9_]*$"
-VERSION = r"^\d{1,3}\.\d{1,3}(\.\d{1,3})?$"
+VERSION = r"^[0-9]{1,3}\.[0-9]{1,3}(\.[0-9]{1,3})?$"
 TEXT = r"^[^\x00-\x1f\x7f]*$"
 SAID = r"^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$"
 
