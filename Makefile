@@ -32,7 +32,7 @@ trial: $(INSTALLED) ## Play thousands of histories by seed, and examine the tria
 	@$(BIN)/python -m tests.sim --seeds $(or $(SEEDS),2000) --start $(or $(START),$(shell date +%Y%m%d))
 
 bench: $(INSTALLED) ## Measure what is done most against floors (docs/performance.md)
-	@for name in read accept access provision; do $(BIN)/python -m bench $$name || exit 1; done
+	@for name in read accept access provision idle; do $(BIN)/python -m bench $$name || exit 1; done
 
 histories: $(INSTALLED) ## Record histories of each workflow for the replay tests
 	@$(BIN)/python -m tests.workflows.histories

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from bench import accept, access, provision, read
+from bench import accept, access, idle, provision, read
 from bench.contest import Result
 
 BENCHES: dict[str, tuple[str, Callable[[float], Awaitable[Result]]]] = {
@@ -15,6 +15,7 @@ BENCHES: dict[str, tuple[str, Callable[[float], Awaitable[Result]]]] = {
     "accept": (accept.SAID, accept.run),
     "access": (access.SAID, access.run),
     "provision": (provision.SAID, provision.run),
+    "idle": (idle.SAID, idle.run),
 }
 
 
@@ -30,8 +31,8 @@ def main(name: str, seconds: float, *, as_json: bool) -> None:
         click.echo(json.dumps({"bench": name, **asdict(result)}))
         return
     click.echo(said)
-    click.echo(f"  ours   {result.ours:8.1f}/s")
-    click.echo(f"  floor  {result.floor:8.1f}/s")
+    click.echo(f"  ours   {result.ours:8.1f}{result.unit}")
+    click.echo(f"  floor  {result.floor:8.1f}{result.unit}")
     spread = f"from {result.least:.3f} to {result.most:.3f} in {result.turns} pairs of turns"
     click.echo(f"  ratio  {result.ratio:8.3f}   {spread}")
     for figure, value in result.more.items():

@@ -17,7 +17,7 @@ Turn = Callable[[float], Awaitable[float]]
 class Result:
     """What was done per second, in the median turn; ``ratio`` of turns side by side.
 
-    ``more``: other figures of ours, by name.
+    ``more``: other figures of ours, by name.  ``unit`` is another where something else is counted.
     """
 
     ours: float
@@ -27,6 +27,7 @@ class Result:
     most: float
     turns: int
     more: Mapping[str, float] = field(default_factory=dict)
+    unit: str = "/s"
 
 
 async def hold(ours: Turn, floor: Turn, seconds: float) -> Result:

@@ -52,7 +52,7 @@ async def database() -> AsyncIterator[Urls]:
         command = server.command("log_min_messages=fatal")
         with _running(command, user=server.user, cwd=server.data):
             urls = Urls(*(server.url(PASSWORD, r) for r in ("postgres", "cks_app", "cks_dispatch")))
-            await _until(lambda: _answers(urls.owner))
+            await until(lambda: _answers(urls.owner))
             await migrate.upgrade(urls.owner)
             await let_in(urls.owner, passwords_of(urls.app, urls.dispatch))
             yield urls
@@ -79,7 +79,7 @@ async def temporal() -> AsyncIterator[str]:
         with _running(engine.command(engine.find(), store, port, ui_port, NAMESPACE)):
             address = f"127.0.0.1:{port}"
             profile = ClientConnectConfig(target_host=address, namespace=NAMESPACE)
-            await _until(lambda: engine.bootstrap(profile))
+            await until(lambda: engine.bootstrap(profile))
             yield address
 
 
@@ -91,7 +91,7 @@ async def cloud() -> AsyncIterator[str]:
         words = ["--port", str(port), "--data", f"{folder}/cloud.db", "--speed", "1000000000"]
         words += ["--quota-nodes", "1000000", "--capacity", "100000000"]
         with _running([sys.executable, "-m", "cks.providers.simulated", *words]):
-            await _until(lambda: _listens(port))
+            await until(lambda: _listens(port))
             yield f"http://127.0.0.1:{port}"
 
 
@@ -100,13 +100,13 @@ async def serving(module: str, urls: Urls) -> AsyncIterator[int]:
     """Run ``python -m module PORT``; yield the port that it listens on."""
     port = free_port()
     with process(module, urls, {}, str(port)):
-        await _until(lambda: _listens(port))
+        await until(lambda: _listens(port))
         yield port
 
 
 @contextmanager
-def process(module: str, urls: Urls, variables: Mapping[str, str], *words: str) -> Iterator[None]:
-    """Run ``python -m module`` with the database's URLs in its environment.
+def process(module: str, urls: Urls, variables: Mapping[str, str], *words: str) -> Iterator[int]:
+    """Run ``python -m module`` with the database's URLs in its environment; yield its id.
 
     It keeps what it compiles, whatever the environment says: each run of a workflow imports.
     """
@@ -117,8 +117,8 @@ def process(module: str, urls: Urls, variables: Mapping[str, str], *words: str) 
         "CKS_DISPATCH_DATABASE_URL": urls.dispatch,
         **variables,
     }
-    with _running([sys.executable, "-m", module, *words], environment=environment):
-        yield
+    with _running([sys.executable, "-m", module, *words], environment=environment) as number:
+        yield number
 
 
 @contextmanager
@@ -128,14 +128,14 @@ def _running(
     user: str | None = None,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
-) -> Iterator[None]:
+) -> Iterator[int]:
     """Run a program for as long as the block lasts; what it told is shown if that fails."""
     with tempfile.TemporaryFile() as told:
         running = subprocess.Popen(  # noqa: S603
             command, user=user, cwd=cwd, env=environment, stdout=told, stderr=told
         )
         try:
-            yield
+            yield running.pid
         except Exception:
             told.seek(0)
             sys.stderr.write(told.read()[-TAIL:].decode(errors="replace"))
@@ -159,7 +159,7 @@ async def _listens(port: int) -> None:
     writer.close()
 
 
-async def _until(ready: Callable[[], Awaitable[None]]) -> None:
+async def until(ready: Callable[[], Awaitable[None]]) -> None:
     """Ask until it is ready; raise what it said last when that takes too long."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
