@@ -14,7 +14,7 @@ from api.app import build_app
 from api.background.loops import loops_of
 from api.http.context import AppContext
 from api.ops import HealthChecks, build_ops
-from api.process import all_beside, listening, reaching, run
+from api.process import all_beside, listening, reaching, refuse_power, run
 from cks.db.announcements import PAUSE_SECONDS, Announcements
 from cks.db.catalogue.cache import CatalogueCache
 from cks.loop import Loop
@@ -33,11 +33,13 @@ async def running(given: Settings, profile: ClientConnectConfig) -> AsyncIterato
         loops = loops_of(*servers) if given.api_runs_loops else None
         wake = loops.relay.wake if loops else _heard_elsewhere
         context = AppContext(given, servers.database, CatalogueCache(), announcements, wake)
+        app = build_app(context)  # before anything is connected: what it frees is used again
+        await refuse_power(servers)
         ops = build_ops(HealthChecks(*servers, loops or ()))
         async with (
             all_beside([*(loops or ()), hearing]),
             listening(ops, given.api_host, given.ops_port),
-            listening(build_app(context), given.api_host, given.api_port),
+            listening(app, given.api_host, given.api_port),
         ):
             log.info("serving tenants on port %s, operators on %s", given.api_port, given.ops_port)
             yield

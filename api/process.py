@@ -43,20 +43,19 @@ class Servers(NamedTuple):
 
 @asynccontextmanager
 async def reaching(given: Settings, profile: ClientConnectConfig) -> AsyncIterator[Servers]:
-    """Yield the ways to the servers; raise ``WrongRole`` for a login that is too strong."""
+    """Yield the ways to the servers; none is gone yet."""
     database = Database(given.app_database_url, given.pool_size, pooled=given.pooled)
     dispatch = Dispatch(given.dispatch_database_url, pooled=given.pooled)
     temporal = Temporal(await connect(profile), given.task_queue)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         stack.push_async_callback(dispatch.close)
-        await _refuse_power(database, dispatch)
         yield Servers(database, dispatch, temporal)
 
 
-async def _refuse_power(database: Database, dispatch: Dispatch) -> None:
+async def refuse_power(servers: Servers) -> None:
     """Raise ``WrongRole`` for a login that is too strong; one that is away is met later."""
-    for engine in (database.engine, dispatch.engine):
+    for engine in (servers.database.engine, servers.dispatch.engine):
         try:
             await check_role(engine)
         except Exception as error:

@@ -12,7 +12,7 @@ from bench import contest, ground
 from bench.contest import Result
 from bench.ground import Urls
 from cks.dev.programs import check_http
-from tests.servers import free_ports
+from tests.support.servers import free_ports
 
 SAID = "resident memory of `python -m api`, ready and idle, in MB (of 1,000,000 bytes)"
 SETTLING_SECONDS = 8

@@ -12,7 +12,7 @@ from temporalio.envconfig import ClientConnectConfig
 
 from api.background.loops import hearing, loops_of
 from api.ops import HealthChecks, build_ops
-from api.process import all_beside, listening, reaching, run
+from api.process import all_beside, listening, reaching, refuse_power, run
 from cks.process import leave
 from cks.settings import Settings
 
@@ -23,6 +23,7 @@ log = logging.getLogger("cks.api")
 async def running(given: Settings, profile: ClientConnectConfig) -> AsyncIterator[None]:
     """Run all loops and the operators' port for as long as the block lasts."""
     async with reaching(given, profile) as servers:
+        await refuse_power(servers)
         loops = loops_of(*servers)
         ops = build_ops(HealthChecks(*servers, loops))
         async with (

@@ -6,6 +6,7 @@ from cks import settings
 from cks.cli.answers import database_url, run, show
 from cks.db.admin import migrate, tenants
 from cks.db.admin.logins import let_in, passwords_of
+from cks.db.schema import needed_revision
 from cks.settings import Settings
 
 
@@ -25,7 +26,7 @@ def migrate_(*, logins: bool) -> None:
     """
     given = settings.load(development=True)
     run(migrate.upgrade(given.database_url))
-    click.echo(f"The schema is at {migrate.head()}.")
+    click.echo(f"The schema is at {needed_revision()}.")
     if logins:
         run(_let_in(given))
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -39,12 +38,6 @@ async def downgrade(url: str, revision: str) -> None:
 async def check(url: str) -> None:
     """Raise ``NotDone`` where models and database differ."""
     await _run(url, command.check)
-
-
-def head() -> str:
-    """Return the revision that this code needs."""
-    found = ScriptDirectory.from_config(_config()).get_current_head()
-    return str(found)
 
 
 async def _run(url: str, order: Callable[[Config], None]) -> None:

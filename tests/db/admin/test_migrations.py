@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cks.db.admin import migrate, tenants
 from cks.db.admin.connection import NotDone, connected
 from cks.db.admin.tenants import Founded, NewTenant
+from cks.db.schema import needed_revision
 from cks.db.session import Database
 from cks.dev.postgres import Postgres
 from cks.domain.access.permissions import PERMISSIONS, ROLES
@@ -159,7 +160,7 @@ async def test_a_login_without_the_owners_rights_is_sent_to_a_dba(empty: str) ->
 
 async def test_upgrades_that_meet_wait_for_each_other(empty: str) -> None:
     await asyncio.gather(*(migrate.upgrade(empty) for _ in range(4)))
-    assert await lines(empty, "SELECT version_num FROM alembic_version") == {migrate.head()}
+    assert await lines(empty, "SELECT version_num FROM alembic_version") == {needed_revision()}
 
 
 @pytest.mark.parametrize("table", SEED)

@@ -5,11 +5,15 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from cks.db.admin.tenants import Founded
-from cks.db.operations import events, operations
+from cks.db.operations import cancelling, events, operations
+from cks.db.operations.requests import request_of
 from cks.db.operations.rows import READ, state_of
 from cks.db.session import Database, driver
+from cks.domain.clusters.creation import CreateCluster
+from cks.domain.clusters.pool_update import UpdateNodePool
 from cks.domain.operations import moves, steps
 from cks.domain.operations.failures import PROVIDER_UNAVAILABLE, failed_at
 from cks.domain.operations.lifecycle import OperationRef, OperationStatus, StepStatus
@@ -85,3 +89,35 @@ async def test_who_comes_second_waits_or_leaves_it(database: Database, ref: Oper
         assert await operations.lock_if_free(session, ref.id) is None
     async with database.begin(ref.tenant_id) as session:
         assert await operations.lock_if_free(session, ref.id)
+
+
+async def test_what_waits_without_deadlines_is_cancelled_at_once(
+    database: Database, ref: OperationRef
+) -> None:
+    """As one that is queued behind another, which nobody may run yet."""
+    unset = "UPDATE operations SET runnable_at = NULL, forward_until = NULL, deadline_at = NULL"
+    async with database.begin(ref.tenant_id) as session:
+        await session.execute(sa.text(f"{unset} WHERE id = :id"), {"id": ref.id})
+        found = await cancelling.request_cancel(session, ref.id)
+        assert found.status is OperationStatus.CANCELLED
+        assert found.deadline_at is None
+
+
+async def test_nothing_acts_without_deadlines_or_a_fence(
+    database: Database, ref: OperationRef
+) -> None:
+    async with database.begin(ref.tenant_id) as session:
+        found = await operations.read(session, ref.id)
+        found.deadline_at = None
+        with pytest.raises(AssertionError, match="without deadlines"):
+            assert found.deadlines
+        with pytest.raises(AssertionError, match="no run has taken"):
+            assert found.acting_fence
+
+
+async def test_a_request_of_another_type_is_not_read(database: Database, ref: OperationRef) -> None:
+    async with database.begin(ref.tenant_id) as session:
+        found = await operations.read(session, ref.id)
+    assert request_of(found, CreateCluster).name
+    with pytest.raises(TypeError, match=r"cluster\.create asks for CreateCluster"):
+        request_of(found, UpdateNodePool)

@@ -1,0 +1,124 @@
+"""What the frame of every run can do, also where no type asks for it yet, on the real server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+
+import worker
+from cks.db.admin.tenants import Founded
+from cks.domain.operations.lifecycle import OperationStatus, StepStatus
+from cks.domain.operations.state import OperationState
+from cks.domain.operations.types import OnFailure
+from cks.domain.refusals import NotCancellable
+from cks.domain.registry import TYPES
+from cks.providers.simulated.wire import Call, FaultKind
+from tests.conftest import Urls
+from tests.support.frames import Persists, Stops
+from tests.support.site import Site, site
+from workflows.operation_run import PAUSE, RESUME
+
+Opened = Callable[[type, OnFailure], AbstractAsyncContextManager[Site]]
+
+
+@pytest.fixture
+def opened(
+    urls: Urls,
+    temporal: Client,
+    founded: Founded,
+    cloud_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Opened:
+    """Open a site whose worker carries out ``cluster.create`` as a type of another kind."""
+
+    @asynccontextmanager
+    async def open_one(workflow: type, on_failure: OnFailure) -> AsyncIterator[Site]:
+        name = "cluster.create"
+        monkeypatch.setattr(worker, "WORKFLOWS", (workflow,))
+        monkeypatch.setitem(TYPES, name, replace(TYPES[name], on_failure=on_failure))
+        async with site(urls, temporal, founded, cloud_url) as ours:
+            yield ours
+
+    return open_one
+
+
+async def scheduled(ours: Site, operation: OperationState) -> list[str]:
+    history = await ours.run_of(operation).fetch_history()
+    kind = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+    found = [event for event in history.events if event.event_type == kind]
+    return [e.activity_task_scheduled_event_attributes.activity_type.name for e in found]
+
+
+async def test_one_that_stops_undoes_nothing(opened: Opened) -> None:
+    async with opened(Stops, OnFailure.STOP) as ours:
+        operation = await ours.order()
+        await ours.fault(operation, Call.ENSURE_ADDONS, FaultKind.ERROR, 1000)
+        rows = await ours.ended(operation)
+        assert rows.operation.status is OperationStatus.FAILED
+        assert rows.snapshots[1]["cancel"]["effect"] == "stops_at_boundary"
+        assert (await scheduled(ours, operation))[-2:] == ["turn_back", "settle_operation"]
+        assert "node_pool" in await ours.kinds_alive(operation)
+
+
+async def test_one_that_stops_does_so_after_the_stage_that_runs(opened: Opened) -> None:
+    async with opened(Stops, OnFailure.STOP) as ours:
+        operation = await ours.order()
+        await ours.fault(operation, Call.ENSURE_CONTROL_PLANE, FaultKind.HANG, 1)
+        await ours.relay.relay()
+        await ours.until_asked(operation, Call.ENSURE_CONTROL_PLANE)
+        await ours.cancel(operation)
+        rows = await ours.ended(operation)
+        await ours.desk.clear_faults()
+        assert rows.operation.status is OperationStatus.CANCELLED
+        assert await ours.effects(operation, Call.ENSURE_NODE_POOL) == []
+        assert await ours.effects(operation, Call.DELETE_NETWORK) == []
+
+
+async def test_one_that_goes_only_forward_is_ended_by_no_cancel_and_no_failing_call(
+    opened: Opened,
+) -> None:
+    async with opened(Persists, OnFailure.PERSIST) as ours:
+        operation = await ours.order()
+        await ours.fault(operation, Call.ENSURE_CONTROL_PLANE, FaultKind.ERROR, 4)
+        await ours.relay.relay()
+        await ours.until_asked(operation, Call.ENSURE_CONTROL_PLANE)
+        with pytest.raises(NotCancellable):
+            await ours.cancel(operation)
+        await ours.run_of(operation).cancel()
+        rows = await ours.ended(operation)
+        assert rows.operation.status is OperationStatus.COMPLETED
+        assert rows.operation.steps[1].attempt == 5
+        assert rows.snapshots[1]["cancel"]["possible"] is False
+
+
+async def held(ours: Site) -> OperationState:
+    """Return an operation whose run is paused, and has done all that it does meanwhile."""
+    operation = await ours.order()
+    await ours.fault(operation, Call.ENSURE_CONTROL_PLANE, FaultKind.HANG, 1)
+    await ours.relay.relay()
+    await ours.until_asked(operation, Call.ENSURE_CONTROL_PLANE)
+    await ours.run_of(operation).signal(PAUSE)
+    await ours.desk.clear_faults()
+    await ours.until(lambda rows: rows.operation.steps[1].status is StepStatus.COMPLETED, operation)
+    await asyncio.sleep(0.3)
+    assert await ours.effects(operation, Call.ENSURE_NODE_POOL) == []
+    return operation
+
+
+async def test_one_that_is_paused_holds_between_two_stages_until_it_is_resumed(ours: Site) -> None:
+    operation = await held(ours)
+    await ours.run_of(operation).signal(RESUME)
+    rows = await ours.ended(operation)
+    assert rows.operation.status is OperationStatus.COMPLETED
+
+
+async def test_one_that_is_paused_hears_a_cancel(ours: Site) -> None:
+    operation = await held(ours)
+    await ours.cancel(operation)
+    rows = await ours.ended(operation)
+    assert rows.operation.status is OperationStatus.CANCELLED
+    assert await ours.kinds_alive(operation) == []
