@@ -13,12 +13,10 @@ def take(operation: OperationState) -> None:
 
 
 def turn_back(operation: OperationState, reason: Reason) -> None:
-    """Give up the way forward, once: the first reason stays.
+    """Give up the way forward.
 
     One that waits behind another has no deadlines yet, and needs none to end.
     """
-    if operation.ending is not None:
-        return
     operation.ending = reason.ending
     operation.error = reason.message
     if operation.deadline_at is not None:

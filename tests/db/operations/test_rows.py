@@ -5,7 +5,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
 
 from cks.db.admin.tenants import Founded
 from cks.db.operations import cancelling, events, operations
@@ -92,13 +91,12 @@ async def test_who_comes_second_waits_or_leaves_it(database: Database, ref: Oper
 
 
 async def test_what_waits_without_deadlines_is_cancelled_at_once(
-    database: Database, ref: OperationRef
+    database: Database, founded: Founded
 ) -> None:
     """As one that is queued behind another, which nobody may run yet."""
-    unset = "UPDATE operations SET runnable_at = NULL, forward_until = NULL, deadline_at = NULL"
-    async with database.begin(ref.tenant_id) as session:
-        await session.execute(sa.text(f"{unset} WHERE id = :id"), {"id": ref.id})
-        found = await cancelling.request_cancel(session, ref.id)
+    waiting = await asked(database, founded, uuid4(), None)
+    async with database.begin(founded.tenant_id) as session:
+        found = await cancelling.request_cancel(session, waiting.id)
         assert found.status is OperationStatus.CANCELLED
         assert found.deadline_at is None
 

@@ -39,9 +39,14 @@ def claim_of(token: str) -> TokenClaim:
     return claim
 
 
-async def asked(database: Database, founded: Founded, subject: UUID) -> views.OperationView:
+USUAL = Allowance(1, 60)
+
+
+async def asked(
+    database: Database, founded: Founded, subject: UUID, allowance: Allowance | None = USUAL
+) -> views.OperationView:
     blue = Subject("cluster", subject, "blue", subject)
-    wish = Accepted(CREATE, creation.EFFECTS, blue, new_cluster(name="blue"), Allowance(1, 60))
+    wish = Accepted(CREATE, creation.EFFECTS, blue, new_cluster(name="blue"), allowance)
     async with database.begin(founded.tenant_id) as session:
         at = await operations.instant(session)
         return await accept(session, caller_of(founded), wish, at)
