@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     """How long what was made may take to be removed before the operation ends without it."""
     poll_seconds: float = Field(default=2.0, gt=0)
     """How often a step looks whether what it asked for is there."""
-    pace: float = Field(default=1.0, gt=0)
+    provider_speed: float = Field(default=1.0, gt=0)
     """How many times faster than planned the provider is; for estimates and deadlines."""
 
     keep_events_days: float = Field(default=90.0, gt=0)
@@ -89,7 +89,7 @@ class Settings(BaseSettings):
 
     @property
     def allowance(self) -> Allowance:
-        return Allowance(self.pace, self.undo_seconds)
+        return Allowance(self.provider_speed, self.undo_seconds)
 
     @property
     def retention(self) -> Retention:

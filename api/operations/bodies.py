@@ -115,7 +115,7 @@ class OperationPage(ResponseBody):
     next_page_token: str | None
 
 
-def operation_body(view: OperationView, pace: float) -> OperationBody:
+def operation_body(view: OperationView, provider_speed: float) -> OperationBody:
     """Return an operation as it was at its moment."""
     return OperationBody.model_validate(
         {
@@ -127,7 +127,7 @@ def operation_body(view: OperationView, pace: float) -> OperationBody:
             "resource_name": view.resource_name,
             "cluster_id": view.cluster_id,
             "request": view.request,
-            "estimated_completion_at": _estimate(view, pace),
+            "estimated_completion_at": _estimate(view, provider_speed),
             "created_at": view.created_at,
             "created_by": CreatorBody(id=view.actor_id, email=view.email, token_id=view.token_id),
             "workflow_id": view.workflow_id,
@@ -135,7 +135,7 @@ def operation_body(view: OperationView, pace: float) -> OperationBody:
     )
 
 
-def _estimate(view: OperationView, pace: float) -> datetime | None:
+def _estimate(view: OperationView, provider_speed: float) -> datetime | None:
     """Say when it should be done, going by the plan; ``None`` once it is, or turns back."""
     snapshot = view.snapshot
     if snapshot["phase"] not in ("waiting", "forward"):
@@ -144,4 +144,4 @@ def _estimate(view: OperationView, pace: float) -> datetime | None:
     planned = snapshot.get("expected_seconds") or sum(one["weight"] for one in snapshot["steps"])
     began = snapshot["started_at"]
     start = datetime.fromisoformat(began) if began else view.created_at
-    return start + timedelta(seconds=planned / pace)
+    return start + timedelta(seconds=planned / provider_speed)

@@ -64,7 +64,7 @@ async def list_operations(call: Call[None, OperationQuery]) -> Reply:
     wanted = OperationFilter(**{name: getattr(query, name) for name in names})
     page = await operations.list_page(call.session, call.visibility, wanted, cut_of(LIST, query))
     found = await views.views_of(call.session, page.rows)
-    results = [operation_body(view, call.context.settings.pace) for view in found]
+    results = [operation_body(view, call.context.settings.provider_speed) for view in found]
     after = token_of(LIST, query, page.next_after)
     return Reply(OperationPage(results=results, next_page_token=after))
 
@@ -76,9 +76,9 @@ class WaitQuery(Query):
 
 async def get_operation(visit: Visit[WaitQuery]) -> Reply:
     """Answer from the rows alone; with ``wait``, when it is done or the time is up."""
-    pace = visit.context.settings.pace
+    provider_speed = visit.context.settings.provider_speed
     operation_id = await _id_in(visit)
-    body = operation_body(await _look(visit, operation_id), pace)
+    body = operation_body(await _look(visit, operation_id), provider_speed)
     if body.done or not visit.query.wait:
         return Reply(body)
     loop = asyncio.get_running_loop()
@@ -86,7 +86,7 @@ async def get_operation(visit: Visit[WaitQuery]) -> Reply:
     with visit.context.announcements.about(operation_id) as news:
         while True:
             news.clear()
-            body = operation_body(await _look(visit, operation_id), pace)
+            body = operation_body(await _look(visit, operation_id), provider_speed)
             left = until - loop.time()
             if body.done or left <= 0:
                 return Reply(body)

@@ -35,7 +35,7 @@ async def replay(call: Call[Any, Any], before: Before) -> Reply:
 async def until_when(call: Call[Any, Any], conflict: OperationConflict) -> dict[str, object]:
     """Say until when the operation in the way will probably be there."""
     holder = await operations.read(call.session, UUID(str(conflict.members[HOLDER])))
-    body = operation_body(await view_of(call.session, holder), call.context.settings.pace)
+    body = operation_body(await view_of(call.session, holder), call.context.settings.provider_speed)
     at = body.estimated_completion_at
     return {"estimated_completion_at": rfc3339_or_none(at)}
 
@@ -43,7 +43,7 @@ async def until_when(call: Call[Any, Any], conflict: OperationConflict) -> dict[
 def started(call: Call[Any, Any], operation: OperationView) -> Reply:
     """Answer with the operation to follow."""
     return Reply(
-        body=operation_body(operation, call.context.settings.pace),
+        body=operation_body(operation, call.context.settings.provider_speed),
         headers={"Location": f"/v1/operations/{operation.id}", **RETRY_AFTER},
         subject=Subject(operation.resource_type, operation.resource_id),
         operation_id=operation.id,

@@ -64,9 +64,9 @@ async def follow_one(visit: Visit[Query], operation_id: UUID) -> web.StreamRespo
             operation = await operations.read(session, operation_id)
             emails = await operations.emails_of(session, {operation.created_by})
             told = await events.events_of(session, operation_id, seen)
-        pace = visit.context.settings.pace
+        speed = visit.context.settings.provider_speed
         bodies = [
-            (str(seq), operation_body(view_at(operation, snapshot, emails), pace))
+            (str(seq), operation_body(view_at(operation, snapshot, emails), speed))
             for seq, snapshot in told
         ]
         seen = told[-1][0] if told else seen
@@ -97,14 +97,14 @@ async def follow_all(visit: Visit[Query]) -> web.StreamResponse:
             found = await operations.read_many(session, {one.operation_id for one in told})
             creators = {one.created_by for one in found.values()}
             emails = await operations.emails_of(session, creators)
-        pace = visit.context.settings.pace
+        speed = visit.context.settings.provider_speed
         seen = told[-1].position if told else seen
         if len(told) < events.MOST:  # what lies before is not for this reader
             seen = max(seen, ahead)
         bodies = [
             (
                 f"{one.position.xid}-{one.position.id}",
-                operation_body(view_at(found[one.operation_id], one.snapshot, emails), pace),
+                operation_body(view_at(found[one.operation_id], one.snapshot, emails), speed),
             )
             for one in told
         ]

@@ -87,7 +87,7 @@ def environment(given: Mapping[str, str], chosen: Surroundings) -> dict[str, str
     """Return our environment and what is given, with a developer's pace and logs."""
     pace = {
         "CKS_LOG_FORMAT": "console",
-        "CKS_PACE": PACE,
+        "CKS_PROVIDER_SPEED": PACE,
         "CKS_POLL_SECONDS": "0.3",
         "CKS_SIMULATOR_SPEED": PACE,
         "CKS_STEP_BUDGET_SECONDS": "25",

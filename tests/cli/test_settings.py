@@ -61,9 +61,11 @@ def test_api_and_worker_learn_no_superuser_from_the_file() -> None:
 def test_all_that_is_wrong_is_told_in_one_line_by_its_variables(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("CKS_PACE", "fast")
+    monkeypatch.setenv("CKS_PROVIDER_SPEED", "fast")
     monkeypatch.setenv("CKS_OPS_PORT", "0")
-    with pytest.raises(BadSettings, match=r"^CKS_OPS_PORT=0: [^\n]+; CKS_PACE=fast: [^\n]+$"):
+    with pytest.raises(
+        BadSettings, match=r"^CKS_OPS_PORT=0: [^\n]+; CKS_PROVIDER_SPEED=fast: [^\n]+$"
+    ):
         settings.load()
 
 
@@ -76,10 +78,10 @@ async def test_every_program_refuses_a_wrong_setting_in_one_line(module: str) ->
         module,
         *words,
         cwd=ROOT,
-        env=os.environ | {"CKS_PACE": "fast"},
+        env=os.environ | {"CKS_PROVIDER_SPEED": "fast"},
         stderr=asyncio.subprocess.PIPE,
     )
     _, errors = await asyncio.wait_for(ran.communicate(), 20)
     assert ran.returncode == 1
-    assert "CKS_PACE=fast: " in errors.decode()
+    assert "CKS_PROVIDER_SPEED=fast: " in errors.decode()
     assert errors.decode().count("\n") == 1

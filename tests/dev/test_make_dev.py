@@ -67,9 +67,9 @@ def test_a_copy_whose_env_was_sourced_here_is_named_and_its_servers_are_not_ours
 ) -> None:
     away = f"postgresql://somebody:secret@127.0.0.1:{free_port()}/cks"
     sourced = {"CKS_DEV_FOLDER": str(folder / "another"), "CKS_DATABASE_URL": away}
-    told = refused(surroundings | sourced | {"CKS_PACE": "fast"})
+    told = refused(surroundings | sourced | {"CKS_PROVIDER_SPEED": "fast"})
     assert f"the copy in {folder / 'another'}" in told
-    assert "The reason: CKS_PACE=fast: " in told
+    assert "The reason: CKS_PROVIDER_SPEED=fast: " in told
     assert "cannot be migrated" not in told
     assert "Traceback" not in told
     assert list(Path(surroundings["CKS_DEV_DIR"], "logs").iterdir()) == []

@@ -35,7 +35,7 @@ async def test_two_servers_on_one_port_are_refused() -> None:
     [
         ("CKS_API_PORT", "http"),
         ("CKS_TEMPORAL_UI_PORT", "70000"),
-        ("CKS_PACE", "fast"),
+        ("CKS_PROVIDER_SPEED", "fast"),
         ("CKS_SIMULATOR_SPEED", "0"),
         ("CKS_SIMULATOR_CAPACITY", "much"),
         ("CKS_SIMULATOR_QUOTA_NODES", "-1"),
@@ -52,7 +52,7 @@ def test_a_value_that_cannot_be_meant_is_refused_by_name_in_one_line(
 
 
 def test_an_empty_variable_chooses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CKS_API_PORT", "CKS_PACE", "TEMPORAL_NAMESPACE"):
+    for name in ("CKS_API_PORT", "CKS_PROVIDER_SPEED", "TEMPORAL_NAMESPACE"):
         monkeypatch.setenv(name, "")
     surroundings.forget_empty()
     assert surroundings.read().api_port == 8080

@@ -13,16 +13,16 @@ from uuid import UUID
 from cks.providers.base import Observed, Unavailable
 from cks.providers.simulated import client
 from cks.providers.simulated.client import SimulatedCloud
-from cks.providers.simulated.cloud import Cloud, Refused, Terms, door
-from cks.providers.simulated.pace import Pace
+from cks.providers.simulated.cloud import Cloud, Refused, Terms, guarded
+from cks.providers.simulated.latency import Latency
 from cks.providers.simulated.storage import Resource, Storage
-from cks.providers.simulated.wire import Call, Code, Kind, Wish, form
+from cks.providers.simulated.wire import Call, Change, Code, Kind, form
 from tests.sim.gates import ATTEMPT, DONE, gate
 
 CONFLICT = 409
 
 
-class Steady(Pace):
+class Steady(Latency):
     """Everything takes one call's time, and each node one more than the node before it."""
 
     def making(self, kind: Kind, resource_id: UUID, place: int = 0) -> float:
@@ -36,7 +36,7 @@ class Steady(Pace):
 
 class SteadyTerms(Terms):
     @property
-    def pace(self) -> Pace:
+    def latency(self) -> Latency:
         return Steady("", 1)
 
 
@@ -45,7 +45,7 @@ class Entry:
     """A call that arrived, and what came of it; ``door`` is whose fence it met."""
 
     call: Call
-    door: Kind
+    guarded: Kind
     kind: Kind
     id: UUID
     fence: int
@@ -82,10 +82,10 @@ class FarSide(SimulatedCloud):
         await gate(f"{Call.OBSERVE}{DONE}")
         return seen
 
-    async def _change(self, call: Call, wish: object, fence: int) -> None:
+    async def _change(self, call: Call, change: object, fence: int) -> None:
         await gate(call)
-        kind = form(cast(type[Wish], type(wish)))
-        known = kind.validate_json(kind.dump_json(cast(Wish, wish)))  # as it crosses the wire
+        kind = form(cast(type[Change], type(change)))
+        known = kind.validate_json(kind.dump_json(cast(Change, change)))  # as it crosses the wire
         caller = ATTEMPT.get()
         if caller and (caller.activity, known.cluster_id) in self.dead:
             await self._notice(known.cluster_id)
@@ -97,15 +97,15 @@ class FarSide(SimulatedCloud):
             answer = form(client.Refusal).dump_json(refusal)
             raise client._refusal(CONFLICT, answer)
 
-    def _carry_out(self, call: Call, wish: Wish, fence: int) -> Refused | None:
+    def _carry_out(self, call: Call, change: Change, fence: int) -> Refused | None:
         """Do it, and return a refusal instead of raising it: its fence is to be committed."""
         self.now += 1
         with self._storage.transaction():
             try:
-                effect, refused = self._cloud.carry_out(wish, fence, self.now), None
+                effect, refused = self._cloud.carry_out(change, fence, self.now), None
             except Refused as error:
                 effect, refused = f"refused: {error.code}", error
-        guard, own_id = door(wish)
+        guard, own_id = guarded(change)
         kind = Kind.ADDONS if call is Call.ENSURE_ADDONS else guard
         caller = ATTEMPT.get()
         run = caller.environment.info.workflow_run_id if caller else None

@@ -150,7 +150,7 @@ class History:
         for times in self.rng.choice(((1,), (1,), (1,), (1, 1), (2,))):
             said = await self.tenant.ask(wanted, times)
         letter = chr(ord("A") + len(self.tales))
-        self.tell(f"{letter}: {said['type']} {wanted}")
+        self.tell(f"{letter}: {said['type']}, {wanted.words}")
         tale = Tale(letter, said, self.tell)
         tale.hesitates = bool(self.hurry)
         tale.equip(self.stage, self.far_side)

@@ -61,7 +61,7 @@ def _of_cloud(history: "History") -> Verdicts:
     doors: dict[object, list[Entry]] = {}
     for entry in deeds:
         if entry.accepted:
-            doors.setdefault((entry.door, entry.id), []).append(entry)
+            doors.setdefault((entry.guarded, entry.id), []).append(entry)
     for at in doors.values():
         owned = (entry.run for entry in at if "sweep" not in entry.run)
         runs = [run for run, _ in groupby(owned)]

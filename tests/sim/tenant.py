@@ -35,6 +35,11 @@ class Order:
         sized = [pool(f"p{n}", node_count=size, max_nodes=9) for n, size in enumerate(self.sizes)]
         return order(name=self.name, node_pools=sized)
 
+    @property
+    def words(self) -> str:
+        """Say what is wanted, as in every history of the seed."""
+        return f"with pools of {self.sizes}"
+
 
 @dataclass(frozen=True, slots=True)
 class Update:
@@ -54,6 +59,10 @@ class Update:
     @property
     def path(self) -> str:
         return f"{CLUSTERS}/{self.cluster_id}/node-pools/name:{self.pool}"
+
+    @property
+    def words(self) -> str:
+        return f"of the pool {self.pool}"
 
 
 Wanted = Order | Update

@@ -257,7 +257,7 @@ async def opened(
         relay = Relay(database, dispatch, engine)
         reconciler = Reconciler(database, dispatch, engine)
         keeper = DeadlineKeeper(database, dispatch)
-        allowance = Allowance(given.pace, undo_seconds or given.undo_seconds)
+        allowance = Allowance(given.provider_speed, undo_seconds or given.undo_seconds)
         yield Site(database, desk, relay, reconciler, keeper, temporal, engine, caller, allowance)
     finally:
         await desk.clear_faults()

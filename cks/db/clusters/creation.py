@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from cks.db.access.decisions import STILL_MAY, who_asked
-from cks.db.operations.accepting import Accepted, accept
+from cks.db.operations.accepting import Accepted, Beside, accept
 from cks.db.operations.effects import Effects
 from cks.db.operations.requests import document_of
 from cks.db.operations.views import OperationView
@@ -26,20 +26,22 @@ from cks.domain.operations.types import Subject
 from cks.domain.refusals import NameTaken
 from cks.domain.tenants.quotas import CLUSTERS, NODES
 
-INSERT = """
-WITH cluster AS (
+ROWS = """
+cluster AS (
     INSERT INTO clusters (id, tenant_id, name, status, version, networking, tags, created_by)
-    SELECT $1, $2, r ->> 'name', 'pending', r ->> 'version', r -> 'networking', r -> 'tags', $3
-      FROM (VALUES ($4::jsonb)) AS asked (r)
-)
-INSERT INTO node_pools (
-    id, tenant_id, cluster_id, name, node_count, min_nodes, max_nodes, instance_type, disk_size,
-    labels, taints, version)
-SELECT p.id, $2, $1, p.name, p.node_count, p.min_nodes, p.max_nodes, p.instance_type, p.disk_size,
-       p.labels, p.taints, $4::jsonb ->> 'version'
-  FROM jsonb_to_recordset($4::jsonb -> 'node_pools') AS p (
-    id uuid, name text, node_count int, min_nodes int, max_nodes int, instance_type text,
-    disk_size int, labels jsonb, taints jsonb)
+    SELECT @1::uuid, @2::uuid, r ->> 'name', 'pending', r ->> 'version', r -> 'networking',
+           r -> 'tags', @3::uuid
+      FROM (VALUES (@4::jsonb)) AS asked (r)
+), pools AS (
+    INSERT INTO node_pools (
+        id, tenant_id, cluster_id, name, node_count, min_nodes, max_nodes, instance_type,
+        disk_size, labels, taints, version)
+    SELECT p.id, @2::uuid, @1::uuid, p.name, p.node_count, p.min_nodes, p.max_nodes,
+           p.instance_type, p.disk_size, p.labels, p.taints, @4::jsonb ->> 'version'
+      FROM jsonb_to_recordset(@4::jsonb -> 'node_pools') AS p (
+        id uuid, name text, node_count int, min_nodes int, max_nodes int, instance_type text,
+        disk_size int, labels jsonb, taints jsonb)
+),
 """
 TAKE = f"""
 WITH cluster AS (
@@ -99,18 +101,12 @@ async def accept_create(
     nodes = sum(pool.node_count for pool in asked.node_pools)
     await quotas.spend(session, {CLUSTERS: 1, NODES: nodes})
     cluster_id = uuid7()
-    await _insert(session, caller, cluster_id, asked)
     subject = Subject("cluster", cluster_id, asked.name, cluster_id)
-    return await accept(session, caller, Accepted(CREATE, EFFECTS, subject, asked, allowance), at)
-
-
-async def _insert(
-    session: AsyncSession, caller: Caller, cluster_id: UUID, asked: CreateCluster
-) -> None:
     document = json.dumps(document_of(CREATE.name, asked))
-    params = (cluster_id, caller.tenant_id, caller.user_id, document)
+    rows = Beside(ROWS, (cluster_id, caller.tenant_id, caller.user_id, document))
+    accepted = Accepted(CREATE, EFFECTS, subject, asked, allowance)
     try:
-        await driver(session).execute(INSERT, *params)
+        return await accept(session, caller, accepted, at, rows)
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name == "clusters_name_per_tenant":
             raise NameTaken(f"There is a cluster named {asked.name} already.") from error

@@ -5,9 +5,11 @@ is as good as started.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,7 +28,7 @@ from cks.domain.operations.plans import Plan
 from cks.domain.operations.types import OperationType, Subject
 
 ACCEPT = """
-WITH accepted AS (
+WITH {beside} accepted AS (
     INSERT INTO operations (
         id, tenant_id, type, status, resource_type, resource_id, resource_name, cluster_id,
         progress, request, workflow_id, created_by, actor_id, token_id, request_id,
@@ -54,6 +56,28 @@ WITH accepted AS (
 )
 SELECT (SELECT count(*) FROM held) AS held, pg_notify($20, $21)
 """
+OWN_PARAMETERS = 21
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is written in the same trip: WITH queries, each with a comma after it.
+
+    They have parameters of their own, ``@1`` and so on.
+    """
+
+    queries: str = ""
+    params: tuple[object, ...] = ()
+
+
+NOTHING = Beside()
+
+
+@cache
+def _statement(queries: str) -> str:
+    """Return the statement, with the parameters of what is beside it after its own."""
+    numbered = re.sub(r"@(\d+)", lambda at: f"${OWN_PARAMETERS + int(at[1])}", queries)
+    return ACCEPT.format(beside=numbered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +96,24 @@ class Accepted:
 
 
 async def accept(
-    session: AsyncSession, caller: Caller, accepted: Accepted, at: datetime
+    session: AsyncSession,
+    caller: Caller,
+    accepted: Accepted,
+    at: datetime,
+    beside: Beside = NOTHING,
 ) -> OperationView:
     """Record an operation: pending, runnable at once; ``at`` is the transaction's instant.
 
     One whose plan has no step is complete when this returns.  Raise ``OperationConflict`` where
-    another holds what it claims.
+    another holds what it claims.  A new resource is written ``beside`` it: each trip less counts
+    (docs/performance.md).
     """
     plan = accepted.plan
     view, deadlines = _view(caller, accepted, plan, at)
     ref = OperationRef(caller.tenant_id, view.id)
     wanted = accepted.kind.claims(accepted.subject)
     written = await driver(session).fetchrow(
-        ACCEPT,
+        _statement(beside.queries),
         *_row(caller, view, deadlines),
         json.dumps(list(_steps(plan))),
         json.dumps(view.snapshot),
@@ -92,6 +121,7 @@ async def accept(
         [claim.shared for claim in wanted],
         events.CHANNEL,
         events.payload_of(ref, 1),
+        *beside.params,
     )
     if written["held"] < len(wanted):
         await claims.hold(session, ref, wanted)

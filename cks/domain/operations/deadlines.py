@@ -43,10 +43,10 @@ class Deadlines:
 class Allowance:
     """What an operation may take: its plan's limits at the provider's ``pace``, and the undo."""
 
-    pace: float
+    provider_speed: float
     undo_seconds: float
 
     def from_now(self, limit_seconds: int, now: datetime) -> Deadlines:
         """Return the deadlines of one that may begin now, and go forward for so long."""
-        forward = now + timedelta(seconds=limit_seconds / self.pace)
+        forward = now + timedelta(seconds=limit_seconds / self.provider_speed)
         return Deadlines(forward, forward + timedelta(seconds=self.undo_seconds))

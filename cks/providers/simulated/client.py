@@ -138,8 +138,8 @@ class SimulatedCloud:
         """Return the clusters of which anything lives; for operators, not for steps."""
         return (await self._line.ask("GET", "/clusters", Clusters)).ids
 
-    async def _change(self, call: Call, wish: object, fence: int) -> None:
-        await self._line.ask("POST", f"/calls/{call}?fence={fence}", dict[str, str], wish)
+    async def _change(self, call: Call, change: object, fence: int) -> None:
+        await self._line.ask("POST", f"/calls/{call}?fence={fence}", dict[str, str], change)
 
 
 class OperatorDesk:

@@ -1,8 +1,8 @@
 """What the simulated cloud does when asked: its resources, their order of life, its fences.
 
-Each wish is carried out inside one transaction of the caller: the fence is compared and
+Each request is carried out inside one transaction of the caller: the fence is compared and
 raised, and the effect written, at the same instant.  The fence is raised first and stays
-raised where the wish is then refused, since it tells who may act, not what could be done.
+raised where the request is then refused, since it tells who may act, not what could be done.
 
 Things stand on each other as in a real cloud: a control plane needs its network ready; pools
 and add-ons need the control plane ready; and what is stood on cannot be deleted.
@@ -24,25 +24,25 @@ from cks.providers.base import (
     Observed,
     State,
 )
+from cks.providers.simulated.latency import Latency
 from cks.providers.simulated.observation import marks_of, observe, state_of
-from cks.providers.simulated.pace import Pace
 from cks.providers.simulated.storage import Resource, Storage
 from cks.providers.simulated.wire import (
+    Change,
     Code,
     ControlPlaneRemoval,
     Kind,
     NetworkRemoval,
     NodePoolRemoval,
-    Wish,
 )
 
 CREATED, UPDATED, DELETED, UNCHANGED = "created", "updated", "deleted", "unchanged"
 
-SPEC = TypeAdapter[Wish](Wish)
+SPEC = TypeAdapter[Change](Change)
 
 
 class Refused(Exception):  # noqa: N818
-    """The wish is not carried out, and nothing was changed for it."""
+    """The request is not carried out, and nothing was changed for it."""
 
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
@@ -60,23 +60,23 @@ class Terms:
     quota_nodes: int = 10_000
 
     @property
-    def pace(self) -> Pace:
-        return Pace(self.seed, self.speed)
+    def latency(self) -> Latency:
+        return Latency(self.seed, self.speed)
 
 
-def door(wish: Wish) -> tuple[Kind, UUID]:
-    """Return the resource whose fence guards a wish; the add-ons' is the control plane's."""
-    match wish:
+def guarded(change: Change) -> tuple[Kind, UUID]:
+    """Return the resource whose fence guards a change; the add-ons' is the control plane's."""
+    match change:
         case NetworkSpec() | NetworkRemoval():
-            return Kind.NETWORK, wish.cluster_id
+            return Kind.NETWORK, change.cluster_id
         case ControlPlaneSpec() | AddonsSpec() | ControlPlaneRemoval():
-            return Kind.CONTROL_PLANE, wish.cluster_id
+            return Kind.CONTROL_PLANE, change.cluster_id
         case NodePoolSpec() | NodePoolRemoval():
-            return Kind.NODE_POOL, _pool_id(wish)
+            return Kind.NODE_POOL, _pool_id(change)
 
 
-def _pool_id(wish: NodePoolSpec | NodePoolRemoval) -> UUID:
-    return wish.pool.id if isinstance(wish, NodePoolSpec) else wish.pool_id
+def _pool_id(change: NodePoolSpec | NodePoolRemoval) -> UUID:
+    return change.pool.id if isinstance(change, NodePoolSpec) else change.pool_id
 
 
 UNKNOWN_VCPUS = 4
@@ -87,28 +87,28 @@ class Cloud:
     def __init__(self, storage: Storage, terms: Terms) -> None:
         self._storage = storage
         self._terms = terms
-        self._pace = terms.pace
+        self._latency = terms.latency
         self._vcpus = {kind.name: kind.vcpus for kind in catalogue.load().instance_types}
 
-    def carry_out(self, wish: Wish, fence: int, now: float) -> str:
+    def carry_out(self, change: Change, fence: int, now: float) -> str:
         """Do it, and return the effect; raise ``Refused`` if it is not to be."""
         self._storage.sweep(now)
-        highest = self._storage.raise_fence(*door(wish), fence)
+        highest = self._storage.raise_fence(*guarded(change), fence)
         if fence < highest:
             raise Refused(Code.SUPERSEDED, f"fence {fence} is below {highest}")
-        match wish:
+        match change:
             case NetworkSpec():
-                return self._ensure_network(wish, now)
+                return self._ensure_network(change, now)
             case ControlPlaneSpec() | AddonsSpec():
-                return self._ensure_versioned(wish, now)
+                return self._ensure_versioned(change, now)
             case NodePoolSpec():
-                return self._ensure_node_pool(wish, now)
+                return self._ensure_node_pool(change, now)
             case NetworkRemoval():
-                return self._delete_network(wish.cluster_id, now)
+                return self._delete_network(change.cluster_id, now)
             case ControlPlaneRemoval():
-                return self._delete_control_plane(wish.cluster_id, now)
+                return self._delete_control_plane(change.cluster_id, now)
             case NodePoolRemoval():
-                return self._delete_node_pool(wish.pool_id, now)
+                return self._delete_node_pool(change.pool_id, now)
 
     def observe(self, cluster_id: UUID, now: float) -> Observed:
         self._storage.sweep(now)
@@ -158,7 +158,7 @@ class Cloud:
         """Return the pool; other labels and taints reach its living nodes only after a while."""
         wanted, since = spec.pool, former.created_at if former else now
         changes = former is not None and marks_of(former) != (wanted.labels, wanted.taints)
-        settling = self._pace.making(Kind.NODE_POOL, wanted.id) if changes else 0
+        settling = self._latency.making(Kind.NODE_POOL, wanted.id) if changes else 0
         return Resource(
             kind=Kind.NODE_POOL,
             id=wanted.id,
@@ -200,7 +200,7 @@ class Cloud:
 
     def _delete_each(self, things: Iterable[Resource], now: float) -> None:
         for thing in things:
-            gone_at = now + self._pace.removing(thing.kind, thing.id)
+            gone_at = now + self._latency.removing(thing.kind, thing.id)
             self._storage.put(replace(thing, deleted_at=now, gone_at=gone_at))
 
     def _make(
@@ -210,7 +210,7 @@ class Cloud:
         now: float,
         former: Resource | None = None,
     ) -> None:
-        own, ready_at = spec.cluster_id, now + self._pace.making(kind, spec.cluster_id)
+        own, ready_at = spec.cluster_id, now + self._latency.making(kind, spec.cluster_id)
         since = former.created_at if former else now
         version = None if isinstance(spec, NetworkSpec) else spec.version
         self._storage.put(Resource(kind, own, own, _text(spec), since, ready_at, version=version))
@@ -225,7 +225,7 @@ class Cloud:
                 cluster_id=spec.cluster_id,
                 spec=_marks(spec),
                 created_at=now,
-                ready_at=now + self._pace.making(Kind.NODE, node_id, place),
+                ready_at=now + self._latency.making(Kind.NODE, node_id, place),
                 pool_id=spec.pool.id,
                 number=number,
                 name=f"{spec.pool.name}-{number}",
@@ -274,7 +274,7 @@ def _marks(spec: NodePoolSpec) -> str:
     return json.dumps({"labels": dict(spec.pool.labels), "taints": taints})
 
 
-def _text(spec: Wish) -> str:
+def _text(spec: Change) -> str:
     return SPEC.dump_json(spec).decode()
 
 

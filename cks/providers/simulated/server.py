@@ -16,14 +16,15 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from cks.providers.base import Observed
-from cks.providers.simulated.book import Book
-from cks.providers.simulated.cloud import Cloud, Refused, Terms, door
+from cks.providers.simulated.cloud import Cloud, Refused, Terms, guarded
+from cks.providers.simulated.faults import Faults
+from cks.providers.simulated.ledger import CallLedger
 from cks.providers.simulated.storage import Storage
-from cks.providers.simulated.weather import Weather
 from cks.providers.simulated.wire import (
+    CHANGES,
     LARGEST_FENCE,
-    WISHES,
     Call,
+    Change,
     Clusters,
     Code,
     FaultKind,
@@ -31,7 +32,6 @@ from cks.providers.simulated.wire import (
     Forecast,
     Ledger,
     Question,
-    Wish,
     form,
 )
 
@@ -50,54 +50,54 @@ class Reception:
 
     def __init__(self, storage: Storage, terms: Terms) -> None:
         self.storage = storage
-        self.book = Book(storage)
-        self.weather = Weather(storage)
+        self.calls = CallLedger(storage)
+        self.faults = Faults(storage)
         self._cloud = Cloud(storage, terms)
 
-    async def change(self, call: Call, wish: Wish, fence: int) -> tuple[str, bool]:
-        """Carry out a wish; return the effect, and whether the reply is to be lost."""
+    async def change(self, call: Call, change: Change, fence: int) -> tuple[str, bool]:
+        """Carry out a change; return the effect, and whether the reply is to be lost."""
         with self.storage.transaction():
-            fault = self.weather.strike(call, wish.cluster_id)
-            about = (wish.cluster_id, door(wish)[1])
+            fault = self.faults.strike(call, change.cluster_id)
+            about = (change.cluster_id, guarded(change)[1])
             kind = fault.kind if fault else None
-            line = self.book.open_call(call, about, fence, kind, time.time())
+            line = self.calls.open_call(call, about, fence, kind, time.time())
         await self._suffer(fault, line)
         with self.storage.transaction():
-            effect = self._carry_out(wish, fence, line)
+            effect = self._carry_out(change, fence, line)
         if isinstance(effect, Refused):
             raise effect
         return effect, kind is FaultKind.LOST_REPLY
 
-    def _carry_out(self, wish: Wish, fence: int, line: int) -> str | Refused:
+    def _carry_out(self, change: Change, fence: int, line: int) -> str | Refused:
         """Return a refusal instead of raising it: its fence is to be committed."""
         try:
-            effect = self._cloud.carry_out(wish, fence, time.time())
+            effect = self._cloud.carry_out(change, fence, time.time())
         except Refused as refused:
-            self.book.close_call(line, f"refused: {refused.code}")
+            self.calls.close_call(line, f"refused: {refused.code}")
             return refused
-        self.book.close_call(line, effect)
+        self.calls.close_call(line, effect)
         return effect
 
     async def observe(self, cluster_id: UUID) -> tuple[Observed, bool]:
         """Return what there is, and whether the reply is to be lost."""
         with self.storage.transaction():
             now = time.time()
-            fault = self.weather.strike(Call.OBSERVE, cluster_id)
+            fault = self.faults.strike(Call.OBSERVE, cluster_id)
             if fault is None:
-                self.book.count_observation(cluster_id, now)
+                self.calls.count_observation(cluster_id, now)
                 return self._cloud.observe(cluster_id, now), False
             about = (cluster_id, cluster_id)
-            line = self.book.open_call(Call.OBSERVE, about, None, fault.kind, now)
+            line = self.calls.open_call(Call.OBSERVE, about, None, fault.kind, now)
         await self._suffer(fault, line)
         with self.storage.transaction():
-            self.book.close_call(line, None)
+            self.calls.close_call(line, None)
             observed = self._cloud.observe(cluster_id, time.time())
         return observed, fault.kind is FaultKind.LOST_REPLY
 
     async def _suffer(self, fault: FaultOrder | None, line: int) -> None:
         if fault is None:
             return
-        await self.weather.delay(fault)
+        await self.faults.delay(fault)
         if fault.kind is FaultKind.ERROR:
             self._fail(line, "error", Refused(Code.UNAVAILABLE, "an error, as ordered"))
         if fault.kind is FaultKind.QUOTA:
@@ -106,7 +106,7 @@ class Reception:
 
     def _fail(self, line: int, effect: str, refused: Refused) -> NoReturn:
         with self.storage.transaction():
-            self.book.close_call(line, effect)
+            self.calls.close_call(line, effect)
         raise refused
 
     def clusters(self) -> Clusters:
@@ -117,7 +117,7 @@ class Reception:
 
     def ledger(self, cluster_id: UUID | None) -> Ledger:
         with self.storage.transaction():
-            return self.book.read(time.time(), cluster_id)
+            return self.calls.read(time.time(), cluster_id)
 
 
 RECEPTION = web.AppKey("reception", Reception)
@@ -132,10 +132,10 @@ async def take_call(request: web.Request) -> web.StreamResponse:
         question = form(Question).validate_json(await request.read(), strict=True)
         observed, lost = await reception.observe(question.cluster_id)
         return _drop(request) if lost else _json(observed)
-    if call not in WISHES:
+    if call not in CHANGES:
         raise Refused(Code.NOT_BUILT, f"{call} is not built yet")
-    wish = form(WISHES[call]).validate_json(await request.read(), strict=True)
-    effect, lost = await reception.change(call, wish, _fence_of(request))
+    change = form(CHANGES[call]).validate_json(await request.read(), strict=True)
+    effect, lost = await reception.change(call, change, _fence_of(request))
     return _drop(request) if lost else _json({"effect": effect})
 
 
@@ -152,20 +152,20 @@ async def list_clusters(request: web.Request) -> web.Response:
 @routes.get("/faults")
 async def show_faults(request: web.Request) -> web.Response:
     reception = request.app[RECEPTION]
-    faults, hanging = reception.weather.orders(), reception.book.hanging()
+    faults, hanging = reception.faults.orders(), reception.calls.hanging()
     return _json(Forecast(faults=faults, hanging=hanging))
 
 
 @routes.post("/faults")
 async def add_fault(request: web.Request) -> web.Response:
     order = FaultOrder.model_validate_json(await request.read())
-    request.app[RECEPTION].weather.add(order)
+    request.app[RECEPTION].faults.add(order)
     return _json(order)
 
 
 @routes.delete("/faults")
 async def clear_faults(request: web.Request) -> web.Response:
-    request.app[RECEPTION].weather.clear()
+    request.app[RECEPTION].faults.clear()
     return _json(Forecast(faults=[], hanging=0))
 
 

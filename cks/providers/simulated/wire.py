@@ -116,7 +116,7 @@ class Question:
     cluster_id: UUID
 
 
-Wish = (
+Change = (
     NetworkSpec
     | ControlPlaneSpec
     | NodePoolSpec
@@ -126,7 +126,7 @@ Wish = (
     | NodePoolRemoval
 )
 
-WISHES: dict[Call, type[Wish]] = {
+CHANGES: dict[Call, type[Change]] = {
     Call.ENSURE_NETWORK: NetworkSpec,
     Call.ENSURE_CONTROL_PLANE: ControlPlaneSpec,
     Call.ENSURE_NODE_POOL: NodePoolSpec,

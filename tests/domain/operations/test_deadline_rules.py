@@ -18,7 +18,7 @@ def plan(*counts: int) -> int:
 
 
 def test_an_operation_may_take_its_steps_limits_and_then_be_undone() -> None:
-    deadlines = Allowance(pace=2, undo_seconds=60).from_now(600, NOW)
+    deadlines = Allowance(provider_speed=2, undo_seconds=60).from_now(600, NOW)
     assert deadlines.forward_until == NOW + timedelta(seconds=300)
     assert deadlines.deadline_at == NOW + timedelta(seconds=360)
 

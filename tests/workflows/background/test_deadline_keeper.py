@@ -158,7 +158,7 @@ async def test_the_way_forward_ends_in_time_for_the_undo(
     urls: Urls, temporal: Client, founded: Founded, cloud_url: str
 ) -> None:
     """The plan's limits take 110 minutes: at this pace, a second and a half."""
-    async with site(urls, temporal, founded, cloud_url, pace=4400.0) as ours:
+    async with site(urls, temporal, founded, cloud_url, provider_speed=4400.0) as ours:
         operation = await ours.order()
         await ours.fault(operation, Call.ENSURE_CONTROL_PLANE, FaultKind.HANG, OFTEN)
         rows = await ours.ended(operation)
@@ -170,7 +170,7 @@ async def test_the_way_forward_ends_in_time_for_the_undo(
 async def test_a_step_that_comes_too_late_is_not_begun(
     urls: Urls, temporal: Client, founded: Founded, cloud_url: str
 ) -> None:
-    async with site(urls, temporal, founded, cloud_url, pace=AT_ONCE) as ours:
+    async with site(urls, temporal, founded, cloud_url, provider_speed=AT_ONCE) as ours:
         operation = await ours.order()
         rows = await ours.ended(operation)
         assert (rows.operation.failure or {})["code"] == "deadline_exceeded"

@@ -26,7 +26,7 @@ HANGING, SLOW, LOST = "hanging", "slow", "lost"
 UNDER_WAY = {FaultKind.HANG: HANGING, FaultKind.SLOW: SLOW}
 
 
-class Book:
+class CallLedger:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         with storage.transaction() as connection:

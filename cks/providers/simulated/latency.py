@@ -24,7 +24,7 @@ NODES_AT_ONCE, SECONDS_PER_WAVE = 10, 60
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Latency:
     seed: str
     speed: float
 

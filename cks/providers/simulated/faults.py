@@ -10,7 +10,7 @@ from cks.providers.simulated.wire import Call, FaultKind, FaultOrder
 USUAL_SLOWNESS = 5.0
 
 
-class Weather:
+class Faults:
     """The faults in the file, and the calls that hang until they are cleared."""
 
     def __init__(self, storage: Storage) -> None:
