@@ -10,7 +10,7 @@ import pytest
 from pydantic import AliasChoices
 
 from api.http.problems import STATUS
-from api.http.validation import CODES
+from api.http.validation_messages import ERRORS
 from api.reference import permissions
 from cks.domain.operations.attention import PATIENCE, Why
 from cks.domain.operations.failures import FAILURES
@@ -127,7 +127,7 @@ def test_every_reason_for_a_look_is_in_the_table_with_its_patience() -> None:
 
 def codes_of_fields() -> set[str]:
     """Return the literal codes of every ``Fault`` that is made, and those of Pydantic's errors."""
-    codes = {*CODES.values(), "wrong_type", "invalid"}
+    codes = {*(code for code, _ in ERRORS.values()), "invalid"}
     for source in SOURCES:
         for call in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
             if isinstance(call, ast.Call) and ast.unparse(call.func) == "Fault":

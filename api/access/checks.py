@@ -96,7 +96,7 @@ class HeldPage(ResponseBody):
 async def check_access(call: Call[AccessCheck, Query]) -> Reply:
     asked, session, me = call.body, call.session, call.caller
     if asked.permission not in await roles.permission_names(session):
-        raise Invalid([Fault("/permission", "unknown_permission", "is no permission")])
+        raise Invalid([Fault("/permission", "unknown_permission", "is not a permission")])
     user_id = me.user_id if asked.user_id is None else asked.user_id
     narrowed = me.narrowed if user_id == me.user_id else None
     if user_id != me.user_id:
@@ -110,7 +110,7 @@ async def check_access(call: Call[AccessCheck, Query]) -> Reply:
 
 async def _check_may_ask(call: Call[AccessCheck, Query]) -> None:
     if not await decisions.may(call.session, call.caller, "rbac.read"):
-        detail = "To ask about others needs the permission rbac.read."
+        detail = "Asking about other users needs the permission rbac.read."
         raise Forbidden(detail, members={"missing": ["rbac.read"]})
 
 

@@ -60,7 +60,7 @@ class NewGrant(RequestBody):
 def place_faults(text: Mapping[str, object]) -> list[Fault]:
     """Judge a body that names a place: a namespace is one of a cluster."""
     if text.get("namespace_id") is not None and text.get("cluster_id") is None:
-        return [Fault("/cluster_id", "required", "is missing: a namespace is in a cluster")]
+        return [Fault("/cluster_id", "required", "is missing: a namespace belongs to a cluster")]
     return []
 
 

@@ -33,7 +33,7 @@ def claim_of(request: web.Request) -> TokenClaim:
         raise Unauthenticated("A bearer token is needed: Authorization: Bearer cks_…")
     claim = tokens.read(token.strip())
     if claim is None:
-        raise Unauthenticated("This is not a token of ours; was it copied whole?")
+        raise Unauthenticated("This is not one of our tokens; was it copied completely?")
     return claim
 
 
@@ -93,7 +93,7 @@ class Authorization:
         if known.verdict is Verdict.FORBIDDEN:
             raise self._forbidden(known)
         if known.suspended and self.changes:
-            raise TenantSuspended("The tenant is suspended: it can be read, not changed.")
+            raise TenantSuspended("The tenant is suspended: it can be read but not changed.")
         return self.caller
 
     def _forbidden(self, known: Identity) -> Forbidden:

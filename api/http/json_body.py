@@ -53,7 +53,7 @@ def _why(error: Exception) -> str:
 
 
 def _no_number(name: str) -> object:
-    raise NotJson(f"The body is not JSON: {name} is no number there.")
+    raise NotJson(f"The body is not JSON: {name} is not a JSON number.")
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -61,7 +61,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(made) < len(pairs):
         ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
         quoted = json.dumps(key)[:LONGEST_QUOTE]
-        raise NotJson(f"The key {quoted} is there more than once in one object.")
+        raise NotJson(f"The key {quoted} appears more than once in one object.")
     return made
 
 

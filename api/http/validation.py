@@ -11,19 +11,16 @@ from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from api.http.fields import BAD_FORMAT, LABEL, OUT_OF_RANGE
+from api.http.fields import LABEL
 from api.http.json_body import NO_ZERO, Place, parse, pointer_to
 from api.http.problems import NotJson, TooLarge, WrongContentType
-from api.http.validation_messages import message_for
+from api.http.validation_messages import NOT_YET, code_of, message_for
 from cks.domain.refusals import Fault, Invalid, NotAvailableYet, NotFound
 
 LONGEST_BODY = 1 << 20
 
 
 JSON_TYPES = ("application/json", "application/merge-patch+json")
-
-
-NOT_YET = "not_available_yet"
 
 
 RULE, FAULTS = "rule", "faults"
@@ -39,29 +36,6 @@ LATER_FIELDS = frozenset(
     )
 )
 """Fields of the contract that this version does not have."""
-
-
-CODES = {
-    "missing": "required",
-    "extra_forbidden": "unknown_field",
-    "string_pattern_mismatch": BAD_FORMAT,
-    "string_too_long": "bad_length",
-    "too_long": "bad_length",
-    "too_short": "bad_length",
-    "greater_than_equal": OUT_OF_RANGE,
-    "less_than_equal": OUT_OF_RANGE,
-    "literal_error": "unknown_value",
-    "int_parsing": "wrong_type",
-    "int_parsing_size": OUT_OF_RANGE,
-    "uuid_parsing": BAD_FORMAT,
-    "datetime_parsing": BAD_FORMAT,
-    "datetime_from_date_parsing": BAD_FORMAT,
-    "timezone_aware": BAD_FORMAT,
-    BAD_FORMAT: BAD_FORMAT,
-    OUT_OF_RANGE: OUT_OF_RANGE,
-    NOT_YET: NOT_YET,
-}
-"""Pydantic's error types → our stable codes; ``…_type`` is ``wrong_type``, others ``invalid``."""
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -110,7 +84,7 @@ def only(*, built: object) -> AfterValidator:
 
     def check(value: object) -> object:
         if value != built:
-            raise PydanticCustomError(NOT_YET, "can only be {built} yet", told)
+            raise PydanticCustomError(NOT_YET, "only {built} is available so far", told)
         return value
 
     return AfterValidator(check)
@@ -167,7 +141,7 @@ async def _raw(request: web.Request) -> bytes:
     except web.HTTPRequestEntityTooLarge as error:
         raise TooLarge("A body has at most 1 MiB.") from error
     except web.RequestPayloadError as error:
-        raise NotJson("The body is not packed as it says.", note=str(error)) from error
+        raise NotJson("The body is not encoded as its headers say.", note=str(error)) from error
 
 
 def _parse(request: web.Request, raw: bytes) -> object:
@@ -196,7 +170,7 @@ def _text_faults(name: str, texts: Sequence[str], many: set[str]) -> Iterator[Fa
     if any("\0" in text for text in texts):
         yield Fault(f"?{name}", "bad_character", NO_ZERO)
     elif len(texts) > 1 and name not in many:
-        yield Fault(f"?{name}", "repeated_parameter", "is there more than once")
+        yield Fault(f"?{name}", "repeated_parameter", "is given more than once")
 
 
 def _pointer(place: Place) -> str:
@@ -242,8 +216,7 @@ def _faults(
         return below(locate(place), error["ctx"][FAULTS])
     if kind == "extra_forbidden" and place[-1] in LATER_FIELDS:
         return [Fault(locate(place), NOT_YET, "is not available yet")]
-    code = CODES.get(kind, "wrong_type" if "_type" in kind else "invalid")
-    return [Fault(locate(place), code, message_for(error, model))]
+    return [Fault(locate(place), code_of(kind), message_for(error, model))]
 
 
 def id_in(request: web.Request, name: str) -> UUID:
@@ -251,7 +224,7 @@ def id_in(request: web.Request, name: str) -> UUID:
     try:
         return UUID(request.match_info[name])
     except ValueError as error:
-        raise NotFound("There is nothing of that id.") from error
+        raise NotFound("There is nothing with that id.") from error
 
 
 def id_or_name_in(request: web.Request, name: str) -> UUID | str:
@@ -260,7 +233,7 @@ def id_or_name_in(request: web.Request, name: str) -> UUID | str:
     prefix, _, text = given.partition(":")
     if prefix == "name":
         if not re.fullmatch(LABEL, text):
-            raise NotFound("There is nothing of that name.")
+            raise NotFound("There is nothing with that name.")
         return text
     try:
         return id_in(request, name)

@@ -21,4 +21,6 @@ class StartQuery(Query):
 def refuse_plan(request: web.Request) -> None:
     """Refuse to start under a plan: nothing would hold us to it."""
     if "If-Plan" in request.headers:
-        raise NotAvailableYet([Fault("If-Plan", "not_available_yet", "plans come later")])
+        raise NotAvailableYet(
+            [Fault("If-Plan", "not_available_yet", "plans are not available yet")]
+        )

@@ -20,7 +20,7 @@ PATH = "/v1/tenant"
 
 def _known_zone(name: str) -> str:
     if name not in zones():
-        detail = "is no time zone; use a name such as Europe/Berlin"
+        detail = "is not a time zone; use a name such as Europe/Berlin"
         demand([Fault("", "unknown_time_zone", detail)])
     return name
 

@@ -73,7 +73,7 @@ async def reserve(session: AsyncSession, request: KeyedRequest) -> Before | None
         return None
     found = (await session.scalars(sa.select(Keys).where(request.row()))).one()
     if found.request_digest != request.digest:
-        raise IdempotencyKeyReused("This Idempotency-Key came before with another request.")
+        raise IdempotencyKeyReused("This Idempotency-Key was used for a different request.")
     return Before(found.operation_id, found.answer)
 
 

@@ -130,7 +130,9 @@ def identity_of(row: asyncpg.Record | sa.Row[Any] | None) -> Identity:
     closed tenant.
     """
     if row is None:
-        raise Unauthenticated("The token is unknown, revoked or expired, or its user is.")
+        raise Unauthenticated(
+            "The token is unknown, revoked or expired, or its user is not active."
+        )
     token_id, user_id, email, at, verdict, *rest = tuple(row)[:8]
     return Identity(token_id, user_id, email, at, Verdict(verdict), *rest)
 

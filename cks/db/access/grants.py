@@ -112,7 +112,7 @@ async def _judged(session: AsyncSession, caller: Caller, wish: GrantWish, at: da
     except Invalid as nowhere:
         faults += nowhere.faults
     if wish.until and wish.until <= at:
-        faults.append(Fault("/expires_at", "out_of_range", "is past"))
+        faults.append(Fault("/expires_at", "out_of_range", "is in the past"))
     if role is None or faults:
         raise Invalid(faults)
     return role
@@ -120,7 +120,7 @@ async def _judged(session: AsyncSession, caller: Caller, wish: GrantWish, at: da
 
 async def _exists(session: AsyncSession, *what: UUID | None) -> GrantExists:
     found = await driver(session).fetchval(FIND, *what)
-    detail = "The user has this role there already; revoke that grant to give another end."
+    detail = "The user already has this role there; revoke that grant to give it with another end."
     return GrantExists(detail, members={"grant_id": str(found)})
 
 
@@ -145,7 +145,7 @@ async def revoke(session: AsyncSession, caller: Caller, user_id: UUID, grant_id:
 def check_not_own(caller: Caller, user_id: UUID) -> None:
     """Raise ``Forbidden`` for who would change what they themselves may do."""
     if caller.user_id == user_id:
-        detail = "Nobody changes their own role or grants; ask another."
+        detail = "You cannot change your own role or grants; ask someone else."
         raise Forbidden(detail, members={"missing": []})
 
 

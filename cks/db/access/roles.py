@@ -86,7 +86,7 @@ async def named(session: AsyncSession, name: str) -> RoleView:
     query = sa.select(RbacRole).where(RbacRole.name == name).with_for_update(read=True)
     found = await session.scalar(query)
     if found is None:
-        raise Invalid([Fault("/role", "unknown_role", "there is no role of this name")])
+        raise Invalid([Fault("/role", "unknown_role", "there is no role with this name")])
     return (await _views(session, [found]))[0]
 
 
@@ -204,7 +204,9 @@ async def _write(session: AsyncSession, role: RbacRole, listed: Sequence[str]) -
         await session.flush()
     except IntegrityError as error:
         if (constraint_of(error) or "").startswith("rbac_roles_"):
-            raise NameTaken(f"There is a role named {name} already, in some case.") from error
+            raise NameTaken(
+                f"There is already a role named {name} (letter case does not matter)."
+            ) from error
         raise
     await driver(session).execute(LET, role.tenant_id, role.id, listed)
     await session.refresh(role)
@@ -213,7 +215,7 @@ async def _write(session: AsyncSession, role: RbacRole, listed: Sequence[str]) -
 async def _check_known(session: AsyncSession, listed: Iterable[str]) -> None:
     known = await permission_names(session)
     faults = [
-        Fault(f"/permissions/{place}", "unknown_permission", f"{name} is no permission")
+        Fault(f"/permissions/{place}", "unknown_permission", f"{name} is not a permission")
         for place, name in enumerate(listed)
         if name not in known
     ]
@@ -223,7 +225,7 @@ async def _check_known(session: AsyncSession, listed: Iterable[str]) -> None:
 
 def _check_mark(unprivileged: bool, listed: Iterable[str]) -> None:  # noqa: FBT001
     if unprivileged and is_privileged(listed):
-        detail = "a role that rules over people or rights is privileged"
+        detail = "a role that grants power over people or rights is privileged"
         raise Invalid([Fault("/unprivileged", "privileged_role", detail)])
 
 
@@ -262,5 +264,5 @@ async def _check_held(
 def lacking(missing: Sequence[str]) -> Forbidden:
     """Return the refusal for who would give, or take, what they do not hold."""
     told = ", ".join(missing)
-    detail = f"You do not hold, there and for as long, what the role lists: {told}."
+    detail = f"You do not hold, in that place and for that long, what the role lists: {told}."
     return Forbidden(detail, members={"missing": list(missing)})

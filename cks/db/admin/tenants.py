@@ -168,7 +168,7 @@ def check_settings(given: Mapping[str, str]) -> None:
     if not 1 <= len(name.strip()) <= len(name) <= Tenant.name.type.length:
         raise NotDone("A tenant's name has 1 to 128 characters.")
     if zone not in zones():
-        raise NotDone(f"{zone} is no time zone; use a name such as Europe/Berlin.")
+        raise NotDone(f"{zone} is not a time zone; use a name such as Europe/Berlin.")
 
 
 async def _check_unique(connection: AsyncConnection, name: str) -> None:

@@ -109,7 +109,7 @@ async def accept_create(
         return await accept(session, caller, accepted, at, rows)
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name == "clusters_name_per_tenant":
-            raise NameTaken(f"There is a cluster named {asked.name} already.") from error
+            raise NameTaken(f"There is already a cluster named {asked.name}.") from error
         raise
 
 

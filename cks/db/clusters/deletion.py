@@ -39,7 +39,7 @@ async def _complete(session: AsyncSession, operation: OperationState) -> None:
     """Delete the rows; what is judged is the cluster as it is now that it is claimed."""
     cluster = await clusters.find(session, operation.resource_id, locked=True)
     if cluster.status is not ClusterStatus.FAILED:
-        raise NotBuiltYet("Only a failed cluster can be deleted yet.")
+        raise NotBuiltYet("So far, only a failed cluster can be deleted.")
     await session.delete(cluster)
     await session.flush()
 

@@ -91,7 +91,7 @@ async def accept_update(
 
 def _check_running(found: Cluster | NodePool) -> None:
     if found.status is not ClusterStatus.RUNNING:
-        raise NotRunning(f"{found.name} is {found.status.value}, and has to be running for this.")
+        raise NotRunning(f"{found.name} is {found.status.value}; it must be running for this.")
 
 
 async def _take(session: AsyncSession, operation: OperationState) -> bool:

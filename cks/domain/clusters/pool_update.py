@@ -45,7 +45,7 @@ def check(asked: UpdateNodePool) -> list[Fault]:
     """Name what is wrong with a pool as it would be after the update."""
     faults = check_pool_size("", asked.pool.node_count, asked.min_nodes, asked.max_nodes)
     if len(asked.labels) > MOST_LABELS:
-        detail = f"the pool would have {len(asked.labels)} labels; {MOST_LABELS} is the most"
+        detail = f"would leave {len(asked.labels)} labels; a pool can have at most {MOST_LABELS}"
         faults.append(Fault("/labels", "bad_length", detail))
     return faults
 

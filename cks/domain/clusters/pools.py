@@ -46,11 +46,13 @@ def check_pools(pools: Sequence[tuple[str | None, int]]) -> list[Fault]:
     names: set[str | None] = set()
     for place, (name, _) in enumerate(pools):
         if name in names and name is not None:
-            faults.append(Fault(f"/{place}/name", "duplicate_name", f"two pools are named {name}"))
+            faults.append(
+                Fault(f"/{place}/name", "duplicate_name", f"another pool is also named {name}")
+            )
         names.add(name)
     total = sum(count for _, count in pools)
     if total > MAX_NODES_PER_CLUSTER:
-        detail = f"{total} nodes; a cluster has at most {MAX_NODES_PER_CLUSTER}"
+        detail = f"{total} nodes in all; a cluster can have at most {MAX_NODES_PER_CLUSTER}"
         faults.append(Fault("", "too_many_nodes", detail))
     return faults
 
@@ -58,8 +60,8 @@ def check_pools(pools: Sequence[tuple[str | None, int]]) -> list[Fault]:
 def check_pool_size(at: str, count: int, least: int, most: int) -> list[Fault]:
     """Name what is wrong with a pool's bounds; ``at`` is the pool's pointer."""
     if least > most:
-        return [Fault(f"{at}/max_nodes", "out_of_range", f"{most} is below min_nodes {least}")]
+        return [Fault(f"{at}/max_nodes", "out_of_range", f"{most} is less than min_nodes, {least}")]
     if not least <= count <= most:
-        detail = f"{count} is not between min_nodes {least} and max_nodes {most}"
+        detail = f"{count} is not between min_nodes ({least}) and max_nodes ({most})"
         return [Fault(f"{at}/node_count", "out_of_range", detail)]
     return []

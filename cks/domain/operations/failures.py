@@ -20,11 +20,14 @@ LEFT_BEHIND = "left_behind"
 FAILURES: dict[str, tuple[Culprit, str]] = {
     PROVIDER_UNAVAILABLE: ("provider", "The infrastructure provider kept failing"),
     NO_CAPACITY: ("provider", "The infrastructure provider has no capacity left"),
-    PROVIDER_QUOTA: ("provider", "The infrastructure provider's own quota is used up"),
+    PROVIDER_QUOTA: ("provider", "The infrastructure provider's own quota is exhausted"),
     STEP_TIMED_OUT: ("provider", "The infrastructure provider took too long"),
     INTERNAL: ("internal", "An internal error occurred"),
     ENGINE_LOST: ("internal", "The work was interrupted"),
-    PERMISSION_LOST: ("user", "Who asked for it was no longer allowed to when it was to begin"),
+    PERMISSION_LOST: (
+        "user",
+        "Whoever asked for it lost the right to it before it started",
+    ),
     DEADLINE_EXCEEDED: ("internal", "The operation took longer than it may"),
 }
 """Code → whose fault it is, and what a tenant reads.  Each may succeed when tried again."""
@@ -44,7 +47,7 @@ def said_at_the_end(reason: str, *, orphans: bool, changed: bool = False) -> str
     ``changed``: what it changed could not be brought back to what it was before.
     """
     if changed:
-        return f"{reason} What was changed may not be as it was before; see its conditions."
+        return f"{reason} What was changed may not be as it was before: see its conditions."
     if orphans:
-        return f"{reason} What could not be removed in time is removed later; see `orphans`."
-    return f"{reason} All that was made is undone."
+        return f"{reason} What could not be removed in time will be removed later; see `orphans`."
+    return f"{reason} Everything that was made has been undone."

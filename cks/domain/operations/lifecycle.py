@@ -117,7 +117,7 @@ def check_cancel(status: OperationStatus, effect: CancelEffect) -> None:
     if status in (OperationStatus.COMPLETED, OperationStatus.FAILED):
         raise TooLate(f"The operation has already {status}.", members={"operation_status": status})
     if effect == "none" and status in LIVE:
-        raise NotCancellable("An operation of this type goes on to its end.")
+        raise NotCancellable("An operation of this type cannot be cancelled.")
 
 
 def phase_of(status: OperationStatus, ending: Ending | None) -> Phase:
@@ -210,7 +210,7 @@ def cancel_snapshot(
     if ending is not None:
         return _no_cancel("The operation is already being undone.")
     if effect == "none":
-        return _no_cancel("An operation of this type goes on to its end.")
+        return _no_cancel("An operation of this type cannot be cancelled.")
     return CancelSnapshot(possible=True, effect=effect, until_step=last_step, reason=None)
 
 

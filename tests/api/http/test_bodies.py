@@ -53,7 +53,7 @@ async def test_what_is_no_json_in_utf_8_is_malformed(client: Client, raw: bytes)
         (b'{"name": "\xe9"}', "The body is not UTF-8: byte 11."),
         (b'{"name": "\\ud800"}', "The body is not UTF-8: it holds half of a surrogate pair."),
         (b'{\n "name": x}', "The body is not JSON: line 2, column 10."),
-        (b'{"name": NaN}', "The body is not JSON: NaN is no number there."),
+        (b'{"name": NaN}', "The body is not JSON: NaN is not a JSON number."),
         (b"[" * 100_000, "The body is nested too deeply."),
         (b"1" * 5_000, "A number in the body has too many digits."),
     ],
@@ -82,7 +82,7 @@ async def test_whoever_sends_nothing_is_told_that_it_is_missing(client: Client) 
 async def test_a_key_that_is_there_twice_is_malformed(client: Client, raw: bytes, key: str) -> None:
     answer = await client.post(CLUSTERS, raw)
     assert (answer.status, answer.code) == (400, "malformed_body")
-    assert answer.body["detail"] == f"The key {key} is there more than once in one object."
+    assert answer.body["detail"] == f"The key {key} appears more than once in one object."
 
 
 async def test_a_key_may_be_there_twice_in_two_objects(client: Client) -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from api.http.validation import NOT_YET, together
+from api.http.validation import together
+from api.http.validation_messages import NOT_YET
 from cks.domain.refusals import Fault, Invalid, NotAvailableYet
 from tests.api.conftest import admin_of_another
 from tests.conftest import Urls
@@ -24,12 +25,16 @@ NO_LABEL = (
     " at most 63"
 )
 FIELDS = (
-    "is unknown here; known: name, version, networking, tags, node_pools, deletion_protection,"
+    "is not a known field; known fields: name, version, networking, tags, node_pools, deletion_protection,"
     " on_failure"
 )
 WORDS: list[tuple[dict[str, Any], str, str]] = [
     ({"colour": "red"}, "/colour", FIELDS),
-    ({"networking": {"x": 1}}, "/networking/x", "is unknown here; known: pod_cidr, service_cidr"),
+    (
+        {"networking": {"x": 1}},
+        "/networking/x",
+        "is not a known field; known fields: pod_cidr, service_cidr",
+    ),
     ({"name": "No"}, "/name", NO_LABEL),
     ({"name": 1}, "/name", "must be a string"),
     ({"name": "a" * 64}, "/name", "must have at most 63 characters"),
@@ -39,15 +44,23 @@ WORDS: list[tuple[dict[str, Any], str, str]] = [
     ({"tags": {"-": "x"}}, "/tags/-", "its key must be letters, digits, hyphens, dots,"),
     ({"tags": {"a": "\n"}}, "/tags/a", "must not hold control characters"),
     ({"node_pools": {}}, "/node_pools", "must be a list"),
-    ({"node_pools": []}, "/node_pools", "has 0 entries, and needs 1"),
+    ({"node_pools": []}, "/node_pools", "must have at least 1 entries; it has 0"),
     ({"node_pools": [1]}, POOL, "must be an object"),
     ({"node_pools": [{}]}, f"{POOL}/name", "is missing"),
     ({"node_pools": [pool(node_count="2")]}, f"{POOL}/node_count", "must be a whole number"),
     ({"node_pools": [pool(disk_size=1)]}, f"{POOL}/disk_size", "must be from 10 to 16384"),
     ({"node_pools": [pool(autoscaling=1)]}, f"{POOL}/autoscaling", "must be true or false"),
-    ({"node_pools": [pool(autoscaling=True)]}, f"{POOL}/autoscaling", "can only be false yet"),
-    ({"node_pools": [pool(taints=[{"x": 1}])]}, f"{POOL}/taints/0/x", "is unknown here; known: ke"),
-    ({"on_failure": "hold"}, "/on_failure", "can only be rollback yet"),
+    (
+        {"node_pools": [pool(autoscaling=True)]},
+        f"{POOL}/autoscaling",
+        "only false is available so far",
+    ),
+    (
+        {"node_pools": [pool(taints=[{"x": 1}])]},
+        f"{POOL}/taints/0/x",
+        "is not a known field; ",
+    ),
+    ({"on_failure": "hold"}, "/on_failure", "only rollback is available so far"),
     ({"on_failure": "explode"}, "/on_failure", "must be rollback or hold"),
     ({"maintenance_window": {}}, "/maintenance_window", "is not available yet"),
 ]
@@ -72,7 +85,7 @@ async def test_a_body_that_is_no_object_is_told_to_be_one(client: Client) -> Non
 async def test_a_parameter_that_is_nowhere_is_told_which_there_are(client: Client) -> None:
     for path, known in ((CLUSTERS, "name, status"), ("/v1/versions", "none")):
         (fault,) = (await client.get(f"{path}?colour=red")).body["errors"]
-        assert fault["detail"].startswith("is unknown here; known: ")
+        assert fault["detail"].startswith("is not a known field; known fields: ")
         assert known in fault["detail"]
 
 

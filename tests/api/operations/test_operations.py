@@ -161,7 +161,7 @@ async def test_nobody_waits_for_what_has_ended(client: Client) -> None:
         ("x", "wrong_type", "must be a whole number"),
         ("1.5", "wrong_type", "must be a whole number"),
         ("", "wrong_type", "must be a whole number"),
-        ("1&wait=1", "repeated_parameter", "is there more than once"),
+        ("1&wait=1", "repeated_parameter", "is given more than once"),
     ],
     ids=range(7),
 )

@@ -166,4 +166,4 @@ def test_what_only_goes_forward_is_not_cancelled(status: OperationStatus) -> Non
         check_cancel(status, "none")
     told = cancel_snapshot("none", status, None, "verify")
     assert (told["possible"], told["effect"]) == (False, "none")
-    assert "goes on to its end" in str(told["reason"])
+    assert "cannot be cancelled" in str(told["reason"])
