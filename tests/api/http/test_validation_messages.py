@@ -25,8 +25,8 @@ NO_LABEL = (
     " at most 63"
 )
 FIELDS = (
-    "is not a known field; known fields: name, version, networking, tags, node_pools, deletion_protection,"
-    " on_failure"
+    "is not a known field; known fields: name, version, networking, tags, node_pools,"
+    " deletion_protection, on_failure"
 )
 WORDS: list[tuple[dict[str, Any], str, str]] = [
     ({"colour": "red"}, "/colour", FIELDS),
