@@ -58,7 +58,8 @@ from cks.providers.base import Provider
 from cks.providers.simulated.client import SimulatedCloud
 from cks.settings import Settings
 from cks.temporal import connection
-from cks.temporal.engine import OPERATION_TYPE, Temporal, ensure_schedule
+from cks.temporal.engine import OPERATION_TYPE, Temporal
+from cks.temporal.schedules import ensure_schedule
 from workflows.expire_records import ExpireRecords
 from workflows.provision_cluster import ProvisionCluster
 from workflows.sweep_orphans import SweepOrphans

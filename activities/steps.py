@@ -108,6 +108,8 @@ class Steps:
         if attempt.seconds_left <= 0:
             raise await self._timed_out(attempt, failures.DEADLINE_EXCEEDED)
         limit = attempt.step.limit_seconds
+        # Not Temporal's start-to-close timeout: that would also count the time in which no worker
+        # was there, and the tenant would be told that the provider took too long.
         deadline = asyncio.timeout(min(limit, attempt.seconds_left))
         async with beating():
             try:

@@ -91,7 +91,7 @@ class OperationRun:
     async def _boundary(self) -> None:
         """Between two stages: end if that was asked for, and wait for as long as it is paused."""
         self._heed_cancel()
-        if self._paused:
+        if self._paused:  # without it, not even a wait: runs of before replay the same tasks
             await workflow.wait_condition(lambda: not self._paused)
             self._heed_cancel()
 
@@ -107,6 +107,8 @@ class OperationRun:
         begun = await workflow.execute_activity_method(
             Operations.turn_back, self._retreat(failure), **recording("Turn back")
         )
+        # All of the plan, not what this run remembers: a step that timed out may have worked, and a
+        # run made by a reset does not know how far the other one got.
         if begun and self._on_failure is OnFailure.UNDO:
             await unwind(self._stages, self._tell)
         await self._settle(Heading.BACK)

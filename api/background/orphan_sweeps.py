@@ -20,6 +20,7 @@ def sweep_of(operation: OperationState) -> Launch | None:
     orphans = steps.orphans_among(operation.steps)
     if not orphans:
         return None
+    # The steps' names alone: what each made is read from its row by the activity.
     last_made_first = [OrphanInput(step.name, step.stage) for step in reversed(orphans)]
     titles = "\n".join(f"* {step.title}" for step in orphans)
     return Launch(

@@ -6,8 +6,7 @@ Starting is idempotent by the workflow's id, and waits for nobody: a server that
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Collection
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 from uuid import UUID, uuid4
@@ -20,10 +19,6 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import (
     Client,
-    Schedule,
-    ScheduleAlreadyRunningError,
-    ScheduleUpdate,
-    ScheduleUpdateInput,
     WorkflowExecution,
 )
 from temporalio.common import (
@@ -139,7 +134,7 @@ class Temporal:
         That there is one already is what we wanted: asking twice starts once.
         """
         try:
-            await _soon(self._start(launch, again=again))
+            await soon(self._start(launch, again=again))
         except WorkflowAlreadyStartedError:
             return
 
@@ -206,7 +201,7 @@ class Temporal:
         )
         service = self._client.workflow_service
         try:
-            reply = await _soon(service.describe_workflow_execution(request, timeout=CALL))
+            reply = await soon(service.describe_workflow_execution(request, timeout=CALL))
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
@@ -226,7 +221,7 @@ class Temporal:
         query = f"{OPERATION_TYPE.name} IN ({listed}) AND StartTime > '{since}'"
         runs = self._client.list_workflows(query, page_size=size, rpc_timeout=PAGE)
         while True:
-            await _soon(runs.fetch_next_page(), PAGE.total_seconds())
+            await soon(runs.fetch_next_page(), PAGE.total_seconds())
             yield [_trace(run) for run in runs.current_page or ()]
             if not runs.next_page_token:
                 return
@@ -234,24 +229,9 @@ class Temporal:
     async def answers(self) -> bool:
         """Say whether the server answers now."""
         try:
-            return await _soon(self._client.service_client.check_health(timeout=CALL))
+            return await soon(self._client.service_client.check_health(timeout=CALL))
         except (EngineAway, RPCError):
             return False
-
-
-async def ensure_schedule(client: Client, schedule_id: str, wanted: Schedule) -> None:
-    """Bring a schedule about, or up to date; one that an operator paused stays paused.
-
-    Raise ``EngineAway``.  Asking twice, or two at once, makes one.
-    """
-    with suppress(ScheduleAlreadyRunningError):
-        await _soon(client.create_schedule(schedule_id, wanted, rpc_timeout=CALL))
-        return
-
-    def update(there: ScheduleUpdateInput) -> ScheduleUpdate:
-        return ScheduleUpdate(replace(wanted, state=there.description.schedule.state))
-
-    await _soon(client.get_schedule_handle(schedule_id).update(update, rpc_timeout=CALL))
 
 
 async def trace_of(client: Client, cluster_id: UUID) -> Trace | None:
@@ -263,7 +243,7 @@ async def trace_of(client: Client, cluster_id: UUID) -> Trace | None:
             return _trace(run)
         return None
 
-    return await _soon(newest())
+    return await soon(newest())
 
 
 def _trace(run: WorkflowExecution) -> Trace:
@@ -282,13 +262,13 @@ AWAY = (
 
 async def _if_there(call: Awaitable[object]) -> None:
     try:
-        await _soon(call)
+        await soon(call)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
 
 
-async def _soon(call: Awaitable[Answer], patience: float = PATIENCE_SECONDS) -> Answer:
+async def soon(call: Awaitable[Answer], patience: float = PATIENCE_SECONDS) -> Answer:
     """Await a call, and turn its silence into ``EngineAway``.
 
     A lazy client's first call fails with a ``RuntimeError`` where nobody listens.

@@ -15,7 +15,8 @@ from cks.db.dispatch import Dispatch
 from cks.db.session import Database
 from cks.domain.retention import ExpiryOrder
 from cks.settings import Settings
-from cks.temporal.engine import EngineAway, connect, ensure_schedule
+from cks.temporal.engine import EngineAway, connect
+from cks.temporal.schedules import ensure_schedule
 from tests.conftest import Urls
 from tests.support.site import SECONDS, Crew
 from worker import retention_schedule

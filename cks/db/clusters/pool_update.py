@@ -35,6 +35,8 @@ WITH pool AS (
 )
 {STILL_MAY}
 """  # noqa: S608  (a statement of ours)
+# A wish that came is counted at once (Kubernetes' ``metadata.generation``); the row's other columns
+# change when it is so.
 WISHED = "UPDATE node_pools SET generation = generation + 1 WHERE id = $1"
 COMPLETE = """
 UPDATE node_pools p

@@ -56,6 +56,8 @@ WITH {beside} accepted AS (
 )
 SELECT (SELECT count(*) FROM held) AS held, pg_notify($20, $21)
 """
+# Claims are tried by inserting, never by looking first: between a look and an insert another one
+# could commit.  What conflicts inserts nothing, and the count tells.
 OWN_PARAMETERS = 21
 
 

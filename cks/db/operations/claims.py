@@ -43,6 +43,7 @@ async def _hold(session: AsyncSession, ref: OperationRef, claim: Claim) -> None:
     one = {"operation": ref.id, "resource": claim.resource_id}
     names = {**one, "tenant": ref.tenant_id, "shared": claim.shared}
     while True:
+        # A conflicting insert waits for the other transaction's end, so the look after it is fresh.
         await session.execute(TAKE, names)
         if await session.scalar(HELD, one):
             return

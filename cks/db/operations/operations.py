@@ -80,6 +80,7 @@ async def draw_fence(session: AsyncSession, operation: OperationState) -> None:
     set back outranks what was drawn since (``0014_fences.sql``).  The fence, and whose it is,
     are written at once.
     """
+    # Written at once, not with the next record: a call may leave under it before that.
     told = (operation.id, operation.run_id)
     operation.fence = await driver(session).fetchval(DRAW_FENCE, *told)
 

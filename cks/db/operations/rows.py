@@ -67,6 +67,8 @@ def _typed(columns: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {kind}" for name, kind in columns.items())
 
 
+# One JSON value instead of a parameter for each column: the statement follows WRITTEN by itself,
+# and PostgreSQL casts each value to its column's type.
 SAVE = f"""
 WITH saved AS (
     UPDATE operations o SET {_set(WRITTEN)}, updated_at = now()

@@ -78,6 +78,7 @@ def stages_of(run: RunInput) -> list[list[PlannedActivity]]:
 
 
 def _group(step: PlannedActivity) -> object:
+    # 0 is a stage, too.
     return step.action if step.stage is None else step.stage
 
 

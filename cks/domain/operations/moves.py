@@ -40,6 +40,7 @@ def end(operation: OperationState) -> None:
         operation.progress = 100
     else:
         _leave(operation)
+    # Else the relay would never look for a run that was started and not marked.
     operation.dispatched_at = operation.dispatched_at or operation.now
     operation.status = OperationStatus(operation.ending or OperationStatus.COMPLETED)
     operation.completed_at = operation.now
