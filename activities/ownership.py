@@ -53,8 +53,8 @@ class Ownership:
         me = activity.info().workflow_run_id
         if operation.run_id == me:
             return
-        # ``first_execution_run_id`` is the same for a run and the one that a reset made of it, so only
-        # the server can say which of both is the present one.
+        # ``first_execution_run_id`` is the same for a run and for what a reset made of it, so
+        # only the server can say which of both is the present one.
         latest = await self._engine.latest_run(activity.info().workflow_id or "")
         if latest is None or latest.closed or latest.id != me:
             raise Superseded(f"run {me} does not own the operation")

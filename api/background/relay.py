@@ -45,8 +45,8 @@ class Relay:
         launch = await self._launch(found)
         if launch is None:
             return
-        # Started before it is marked: dying in between starts it twice, which the workflow's id makes
-        # harmless; the other order would lose it.
+        # Started before it is marked: dying in between starts it twice, which its workflow's id
+        # makes harmless; the other order would lose it.
         await self._engine.start(launch, again=False)
         async with self._database.begin(found.ref.tenant_id) as session:
             await operations.note_dispatched(session, found.ref.id)
