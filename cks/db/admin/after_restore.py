@@ -23,8 +23,8 @@ UPDATE operation_events SET xid = pg_current_xact_id()
 """)
 DRAW = sa.text("SELECT draw_fence()")
 CLUSTERS = sa.text("SELECT id, tenant_id, name, status FROM clusters")
-BUSY = sa.select(Operation.resource_id).where(Operation.status.in_(LIVE))
-ORPHANED = sa.select(Operation.resource_id).where(
+BUSY = sa.select(Operation.cluster_id).where(Operation.status.in_(LIVE))
+ORPHANED = sa.select(Operation.cluster_id).where(
     Operation.id.in_(sa.select(OperationStep.operation_id).where(IS_ORPHAN))
 )
 
