@@ -10,6 +10,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 import worker
+from api.background.relay import launch_of
 from cks.db.admin.tenants import Founded
 from cks.domain.operations.lifecycle import OperationStatus, StepStatus
 from cks.domain.operations.state import OperationState
@@ -122,3 +123,10 @@ async def test_one_that_is_paused_hears_a_cancel(ours: Site) -> None:
     rows = await ours.ended(operation)
     assert rows.operation.status is OperationStatus.CANCELLED
     assert await ours.kinds_alive(operation) == []
+
+
+async def test_a_run_may_belong_to_no_cluster(ours: Site) -> None:
+    """As the closing of a billing period will: operators find it by its operation and tenant."""
+    operation = replace(await ours.order(), cluster_id=None)
+    known = {pair.key.name for pair in launch_of(operation).search_attributes()}
+    assert known == {"CksTenantId", "CksOperationId", "CksOperationType"}
