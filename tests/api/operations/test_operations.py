@@ -16,6 +16,8 @@ from tests.support.client import CLUSTERS, Client
 from tests.support.story import Stories
 
 LIST = "/v1/operations"
+SOON = 15
+"""Seconds; far below what the requests that are answered soon may wait, on any machine."""
 
 
 async def listed(client: Client, **query: str) -> list[str]:
@@ -128,28 +130,24 @@ async def test_whoever_waits_is_answered_when_it_ends(client: Client, stories: S
     await stories.of(operation).advance()
     await asyncio.sleep(0.2)
     assert not waiting.done()
-    began = time.monotonic()
     await stories.of(operation).complete()
-    answer = await waiting
+    answer = await asyncio.wait_for(waiting, SOON)
     assert answer.body["status"] == "completed"
-    assert time.monotonic() - began < 2
 
 
 async def test_whoever_waits_in_vain_is_answered_when_the_time_is_up(client: Client) -> None:
     operation = await client.order()
     began = time.monotonic()
     answer = await client.get(f"{LIST}/{operation['id']}?wait=1")
-    assert 1 <= time.monotonic() - began < 2.5
+    assert 1 <= time.monotonic() - began < SOON
     assert (answer.status, answer.body["status"]) == (200, "pending")
 
 
 async def test_nobody_waits_for_what_has_ended(client: Client) -> None:
     operation = await client.order()
     await client.cancel(operation)
-    began = time.monotonic()
-    answer = await client.get(f"{LIST}/{operation['id']}?wait=60")
+    answer = await asyncio.wait_for(client.get(f"{LIST}/{operation['id']}?wait=60"), SOON)
     assert answer.body["done"]
-    assert time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize(

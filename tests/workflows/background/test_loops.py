@@ -87,7 +87,7 @@ async def test_a_loop_ends_when_asked_although_its_connection_died(
         assert (await connection.scalars(KILL)).all()
     await asyncio.sleep(0.2)
     loop.cancel()
-    done, _ = await asyncio.wait({loop}, timeout=2)
+    done, _ = await asyncio.wait({loop}, timeout=15)
     assert done == {loop}
     await dispatch.close()
 
