@@ -41,7 +41,11 @@ async def running(given: Settings, profile: ClientConnectConfig) -> AsyncIterato
             listening(ops, given.api_host, given.ops_port),
             listening(app, given.api_host, given.api_port),
         ):
-            log.info("serving tenants on port %s, operators on %s", given.api_port, given.ops_port)
+            log.info(
+                "serving tenants on port %s and operators on port %s",
+                given.api_port,
+                given.ops_port,
+            )
             yield
 
 

@@ -79,12 +79,12 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
 def _trouble(error: Exception) -> Declined:
     """Tell the database's absence from a bug of ours."""
     if is_away(error):
-        log.warning("the database is away: %s", error)
+        log.warning("the database does not answer: %s", error)
         return DatabaseAway(
             "The database does not answer. Try again soon: whether a change was made is not known; "
             "with the same Idempotency-Key it is not made twice."
         )
-    log.error("the request met a bug", exc_info=error)
+    log.error("the request failed because of a bug", exc_info=error)
     return Bug("Something broke on our side. The request's id finds the reason in our logs.")
 
 

@@ -100,7 +100,7 @@ async def beside(loop: Loop) -> AsyncIterator[None]:
 
 
 def _end_process(task: asyncio.Task[None]) -> None:
-    log.critical("%s has ended, so this process does", task.get_name())
+    log.critical("%s has ended unexpectedly; stopping this process", task.get_name())
     signal.raise_signal(signal.SIGTERM)
 
 
@@ -108,4 +108,4 @@ async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     _, left = await asyncio.wait({task}, timeout=GRACE_SECONDS)
     if left:
-        log.warning("%s does not end; leaving it", task.get_name())
+        log.warning("%s does not stop; exiting without waiting for it", task.get_name())

@@ -27,6 +27,10 @@ HEADINGS = ["Context", "Decision", "Consequences", "Alternatives", "Held by"]
 LINK = re.compile(r"\]\(([^)]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 PLACE = re.compile(r"([\w.-]+(?:/[\w.-]+)*/?)(?:::(\w+))?")
+NAMES = r"(`[A-Za-z_][\w.]*`(?:(?:,|,?\s+and|,?\s+or)\s+`[A-Za-z_][\w.]*`)*)"
+FILE = r"`([\w.-]+(?:/[\w.-]+)*\.(?:py|sql|md))`"
+NAMES_OF_FILE = re.compile(rf"{NAMES}\s+(?:in|of)\s+{FILE}")
+FILE_WITH_NAMES = re.compile(rf"{FILE}\s+\({NAMES}\)")
 CODE_HEADING = re.compile(r"^### `(\w+)`$", re.MULTILINE)
 
 
@@ -57,6 +61,60 @@ def places(text: str) -> Iterator[tuple[str, str | None]]:
         found = PLACE.fullmatch(quoted)
         if found and found[1].split("/")[0] in tops:
             yield found[1], found[2]
+
+
+def pairs(text: str) -> Iterator[tuple[str, str]]:
+    """Yield (name, file) for prose like "`name` in `file.py`" and "`file.py` (`name`, `other`)"."""
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    found = [(names, file) for names, file in NAMES_OF_FILE.findall(prose)]
+    found += [(names, file) for file, names in FILE_WITH_NAMES.findall(prose)]
+    for names, file in found:
+        yield from ((name, file) for name in CODE.findall(names))
+
+
+def words_of(source: str) -> set[str]:
+    """Return what Python code defines, and the words of its strings: a statement's, a header's."""
+    tree = ast.parse(source)
+    words = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                words.add(node.name)
+            case ast.Name(ctx=ast.Store()):
+                words.add(node.id)
+            case ast.Attribute(ctx=ast.Store()):
+                words.add(node.attr)
+            case ast.Constant(value=str(text)):
+                words |= set(re.findall(r"\w+", text))
+    return words
+
+
+def has(file: str, name: str) -> bool:
+    """Say whether a file of the tree defines a name, or has it as a word; ``module.name``, too."""
+    path = ROOT / file
+    if not path.is_file():
+        return False
+    text = path.read_text(encoding="utf-8")
+    words = words_of(text) if path.suffix == ".py" else set(re.findall(r"\w+", text))
+    return set(name.split(".")) <= words | {path.stem}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_name_is_in_the_file_that_is_named_with_it(page: Path) -> None:
+    named = pairs(page.read_text(encoding="utf-8"))
+    assert [(name, file) for name, file in named if not has(file, name)] == []
+
+
+def test_a_name_that_is_not_in_its_file_is_found() -> None:
+    text = """`Settings` in `cks/settings.py`, `gone` of
+    `cks/settings.py`; `cks/settings.py` (`load`, `Absent.load`); `load` in `cks/absent.py`;
+    `tenants` and `lost` in `cks/db/migrations/versions/0001_tenants.sql`."""
+    assert {pair for pair in pairs(text) if not has(pair[1], pair[0])} == {
+        ("gone", "cks/settings.py"),
+        ("Absent.load", "cks/settings.py"),
+        ("load", "cks/absent.py"),
+        ("lost", "cks/db/migrations/versions/0001_tenants.sql"),
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

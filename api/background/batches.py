@@ -25,7 +25,7 @@ async def each(act: Callable[[Found], Awaitable[None]], found: Sequence[Found]) 
         for one, end in zip(few, ends, strict=True):
             if isinstance(end, BaseException):
                 with logs.bound(one.ref, one.workflow_id):
-                    log.error("acting on it failed", exc_info=_worth_telling(end))
+                    log.error("the operation could not be processed", exc_info=_worth_telling(end))
         away = [end for end in ends if isinstance(end, EngineAway)]
         if len(away) == len(few):
             raise away[0]

@@ -20,16 +20,21 @@ UNDELIVERED = Gauge(
 )
 
 
-REPAIRS = Counter("cks_reconciler_repairs_total", "Operations made to agree", ["kind"])
+REPAIRS = Counter(
+    "cks_reconciler_repairs_total", "Repairs of operations whose row and run disagreed", ["kind"]
+)
 
 
 ORPHANED = Gauge(
-    "cks_reconciler_orphaned_operations", "Ended operations that left something, as last seen here"
+    "cks_reconciler_orphaned_operations",
+    "Ended operations with orphans, as last seen by this process",
 )
 
 
 LAST_PASS = Gauge(
-    "cks_loop_last_pass_seconds", "Age of the last whole pass of a loop that runs here", ["loop"]
+    "cks_loop_last_pass_seconds",
+    "Time since a loop of this process last completed a pass",
+    ["loop"],
 )
 
 for kind in Repair:  # a counter that is born with its first event shows no increase

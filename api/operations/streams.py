@@ -142,9 +142,9 @@ async def _stream(visit: Visit[Query], key: UUID, look: Look) -> web.StreamRespo
                 seen = await look()
                 await told.tell(seen.told)
         except (ConnectionError, Declined):
-            log.info("%s: the stream's reader has gone, or may no more", key)
+            log.info("%s: the reader has left the stream, or lost its permission", key)
         except Exception as error:  # noqa: BLE001  (an answer has begun: it can only end)
-            log.warning("%s: the stream ends: %s", key, error)
+            log.warning("%s: the stream failed: %s", key, error)
     return told.response
 
 

@@ -24,7 +24,7 @@ def cks() -> None:
 
 @cks.group("admin")
 def operators() -> None:
-    """What an operator does: tenants, users, prices, operations, the servers, the cloud."""
+    """For operators: tenants, users, prices, operations, the servers, the cloud."""
 
 
 for area in (accounts, tenants, catalogue, operations, temporal, after_restore, simulator):

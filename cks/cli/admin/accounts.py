@@ -17,12 +17,14 @@ def register(group: click.Group) -> None:
 
 
 @click.command("migrate")
-@click.option("--logins", is_flag=True, help="Give both logins the passwords of their URLs, too.")
+@click.option(
+    "--logins", is_flag=True, help="Also set the passwords of both logins from their URLs."
+)
 def migrate_(*, logins: bool) -> None:
-    """Bring the database to the newest schema.
+    """Migrate the database to the newest schema.
 
-    With --logins, cks_app and cks_dispatch get the passwords that CKS_APP_DATABASE_URL and
-    CKS_DISPATCH_DATABASE_URL have.
+    With --logins, cks_app and cks_dispatch get the passwords given in CKS_APP_DATABASE_URL and
+    CKS_DISPATCH_DATABASE_URL.
     """
     given = settings.load(development=True)
     run(migrate.upgrade(given.database_url))
@@ -39,7 +41,7 @@ async def _let_in(given: Settings) -> None:
 
 @click.group()
 def user() -> None:
-    """Users."""
+    """Manage users."""
 
 
 @user.command("create")
@@ -47,31 +49,31 @@ def user() -> None:
 @click.option("--email", required=True)
 @click.option("--role", required=True, help="A role of the tenant, such as developer.")
 def create_user(tenant: str, email: str, role: str) -> None:
-    """Make a user with a role and a token."""
+    """Create a user with a role and a token."""
     show(run(tenants.create_user(database_url(), tenant, email, role)))
 
 
 @user.command("list")
 @click.option("--tenant", required=True, help="The tenant's id, or its name.")
 def list_users(tenant: str) -> None:
-    """Print every user of a tenant: a JSON object a line."""
+    """Print every user of a tenant, one JSON object per line."""
     show(*run(tenants.list_users(database_url(), tenant)))
 
 
 @click.group()
 def token() -> None:
-    """Bearer tokens."""
+    """Manage bearer tokens."""
 
 
 @token.command("create")
-@click.option("--user", required=True, help="The user's id or address.")
-@click.option("--name", help="What the user knows the token by; made up if left out.")
+@click.option("--user", required=True, help="The user's id or email address.")
+@click.option("--name", help="A name by which the user recognizes the token; generated if omitted.")
 @click.option(
     "--permission",
     "permissions",
     multiple=True,
-    help="All that it opens, of what the user may, such as clusters.read; repeat it for more.",
+    help="Limit the token to this permission of the user, such as clusters.read; repeatable.",
 )
 def create_token(user: str, name: str | None, permissions: tuple[str, ...]) -> None:
-    """Make a token, and show it this once."""
+    """Create a token and show it, this once only."""
     show(run(tenants.create_token(database_url(), user, name, permissions)))

@@ -29,23 +29,23 @@ def register(group: click.Group) -> None:
 
 @click.group()
 def database() -> None:
-    """The database as a whole."""
+    """Maintain the database as a whole."""
 
 
 @database.command("after-restore")
 def after_restore() -> None:
-    """Make a restored database fit for its server, before API and workers start."""
+    """Prepare a restored database for its server, before API and workers start."""
     show(run(mend(database_url())))
 
 
 @click.group()
 def cloud() -> None:
-    """What the cloud has, and what the rows say."""
+    """Compare what the cloud has with what the rows say."""
 
 
 @cloud.command("compare")
 def compare_cloud() -> None:
-    """Print every cluster about which rows and cloud disagree; status 1 if there is any."""
+    """Print every cluster on which rows and cloud disagree; exit with status 1 if there is one."""
     in_cloud = _ask(lambda provider: provider.list_clusters())
     differences = run(compare(database_url(), in_cloud))
     for difference in differences:
@@ -58,7 +58,7 @@ def compare_cloud() -> None:
 @cloud.command("remove")
 @click.argument("cluster", type=click.UUID)
 def remove(cluster: UUID) -> None:
-    """Remove all that the cloud has of a stray or orphaned cluster.  It cannot be undone."""
+    """Remove everything that the cloud has of a stray or orphaned cluster.  Cannot be undone."""
     fence = run(fence_to_remove(database_url(), cluster))
     _ask(lambda provider: remove_cluster(provider, cluster, fence))
     click.echo(f"Nothing is left of {cluster}.")

@@ -72,21 +72,23 @@ class Currency(click.ParamType[str]):
         return str(value)
 
 
-FROM = click.option("--from", "valid_from", type=Instant(), help="From when on; or at once.")
-TENANT = click.option("--tenant", help="Whose price, by id or name; everybody's if left out.")
+FROM = click.option(
+    "--from", "valid_from", type=Instant(), help="When it takes effect; now if omitted."
+)
+TENANT = click.option("--tenant", help="The tenant, by id or name; everybody if omitted.")
 CURRENCY = click.option("--currency", default="USD", show_default=True, type=Currency())
 
 
 @click.group("catalogue")
 def catalogue_() -> None:
-    """Kubernetes versions and instance types on offer."""
+    """Manage the Kubernetes versions and instance types on offer."""
 
 
 @catalogue_.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @FROM
 def import_(file: Path, valid_from: datetime | None) -> None:
-    """Make the catalogue what FILE says; what it no longer has is withdrawn."""
+    """Replace the catalogue with FILE; whatever FILE does not list is withdrawn."""
     try:
         wanted = catalogue.parse(file.read_bytes())
     except BadCatalogue as error:
@@ -96,12 +98,14 @@ def import_(file: Path, valid_from: datetime | None) -> None:
 
 @click.group()
 def price() -> None:
-    """Dated prices; none is ever changed, only ended, and never in the past."""
+    """Manage dated prices; a price is never changed, only ended, and never in the past."""
 
 
 @price.command("add")
-@click.option("--sku", required=True, help="control_plane, disk, or node. and a type.")
-@click.option("--unit-price", required=True, type=Amount(), help="Per hour; disk per GiB-month.")
+@click.option("--sku", required=True, help="control_plane, disk, or node.<instance type>.")
+@click.option(
+    "--unit-price", required=True, type=Amount(), help="Per hour; for disk, per GiB-month."
+)
 @CURRENCY
 @TENANT
 @FROM
@@ -112,7 +116,7 @@ def add_price(
     tenant: str | None,
     valid_from: datetime | None,
 ) -> None:
-    """Begin a price; the one before ends then. One that is so already is left."""
+    """Start a price and end the previous one; do nothing if it is the same already."""
     wish = PriceWish({sku: unit_price}, currency, PLATFORM, valid_from)
     show(*run(prices.add(database_url(), tenant, wish)))
 
@@ -123,12 +127,12 @@ def add_price(
 @TENANT
 @FROM
 def end_price(sku: str, currency: str, tenant: str | None, valid_from: datetime | None) -> None:
-    """End a price without another: a tenant's own, so that everybody's counts again."""
+    """End a price without a successor: a tenant's own, so that everybody's applies again."""
     wish = PriceWish({}, currency, PLATFORM, valid_from)
     run(prices.end(database_url(), tenant, sku, wish))
 
 
 @price.command("list")
 def list_prices() -> None:
-    """Print every price there was, is and will be: a JSON object a line."""
+    """Print all past, present and future prices, one JSON object per line."""
     show(*run(prices.listing(database_url())))

@@ -13,14 +13,14 @@ def register(group: click.Group) -> None:
 
 @click.group()
 def operation() -> None:
-    """Operations of all tenants."""
+    """Inspect the operations of all tenants."""
 
 
 @operation.command("list")
-@click.option("--stuck", is_flag=True, help="Only those that need a look, with why.")
-@click.option("--orphans", is_flag=True, help="Those that ended and left something behind.")
+@click.option("--stuck", is_flag=True, help="Only those that need attention, and why.")
+@click.option("--orphans", is_flag=True, help="Those that have ended and left something behind.")
 def list_operations(*, stuck: bool, orphans: bool) -> None:
-    """Print every live operation, the oldest first: a JSON object a line."""
+    """Print every live operation, oldest first, one JSON object per line."""
     if stuck and orphans:
         raise click.UsageError("--stuck and --orphans are two lists; ask for one.")
     listing = stuck_operations.list_live

@@ -18,31 +18,31 @@ Answer = TypeVar("Answer")
 
 @click.group()
 def simulator() -> None:
-    """The simulated cloud, seen by its operator."""
+    """Operate the simulated cloud."""
 
 
 @simulator.command()
-@click.option("--cluster", type=click.UUID, help="Only what is about this cluster.")
+@click.option("--cluster", type=click.UUID, help="Only calls about this cluster.")
 def ledger(cluster: UUID | None) -> None:
-    """Print every call that the cloud received, and what lives in it now."""
+    """Print every call that the cloud has received, and what exists in it now."""
     _print(_ask(lambda desk: desk.ledger(cluster)))
 
 
 @simulator.group()
 def fault() -> None:
-    """Faults that strike the calls to come."""
+    """Inject faults into future calls."""
 
 
 @fault.command("add")
 @click.option("--call", required=True, type=click.Choice([*map(str, Call)]))
 @click.option("--kind", required=True, type=click.Choice([*map(str, FaultKind)]))
-@click.option("--times", default=1, show_default=True, help="How many calls it strikes.")
-@click.option("--seconds", type=float, help="How long a slow call waits (5).")
-@click.option("--cluster", type=click.UUID, help="Strike the calls about this cluster alone.")
+@click.option("--times", default=1, show_default=True, help="How many calls it affects.")
+@click.option("--seconds", type=float, help="How long a slow call waits (default: 5).")
+@click.option("--cluster", type=click.UUID, help="Affect only calls about this cluster.")
 def add_fault(
     call: str, kind: str, times: int, seconds: float | None, cluster: UUID | None
 ) -> None:
-    """Let the next calls of a name fail, hang, be refused, be slow, or lose their reply."""
+    """Make the next calls of a kind fail, hang, be refused, be slow, or lose their reply."""
     try:
         order = FaultOrder(
             call=Call(call),
@@ -58,13 +58,13 @@ def add_fault(
 
 @fault.command("list")
 def list_faults() -> None:
-    """Print the faults still to come, and how many calls are hanging."""
+    """Print the faults that are still to come, and how many calls are hanging."""
     _print(_ask(OperatorDesk.faults))
 
 
 @fault.command("clear")
 def clear_faults() -> None:
-    """Forget every fault; hanging calls go on."""
+    """Remove all faults; hanging calls continue."""
     _print(_ask(OperatorDesk.clear_faults))
 
 

@@ -26,19 +26,22 @@ def register(group: click.Group) -> None:
 
 @click.group()
 def temporal() -> None:
-    """Temporal's namespace, and our workers."""
+    """Prepare Temporal's namespace, and list our workers."""
 
 
 @temporal.command("prepare")
 def prepare() -> None:
-    """Bring the namespace and our search attributes about, as TEMPORAL_* say; safe to repeat."""
+    """Create or update the namespace and our search attributes (TEMPORAL_*); safe to repeat."""
     click.echo(f"The namespace {_run(_prepare())} is ready.")
 
 
 @temporal.command("workers")
-@click.option("--host", help="Only those that run there.")
+@click.option("--host", help="Only workers on this host.")
 def workers(host: str | None) -> None:
-    """Print every worker that asked for work lately, a JSON object a line; none: status 1."""
+    """Print each worker that recently asked for work, one JSON object per line.
+
+    Exit with status 1 if there is none.
+    """
     since = datetime.now(UTC) - LATELY
     lately = [one for one in _run(_pollers()) if one.last_access_at >= since]
     found = [one for one in lately if host in (None, one.host)]

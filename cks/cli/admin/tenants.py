@@ -18,34 +18,34 @@ def register(group: click.Group) -> None:
 
 @click.group()
 def tenant() -> None:
-    """Tenants; each is given by its id, or by a name that it alone bears."""
+    """Manage tenants; give each by its id, or by its name if no other tenant has it."""
 
 
 @tenant.command("create")
 @click.argument("name")
-@click.option("--admin-email", required=True, help="Address of the tenant's first admin.")
-@click.option("--timezone", default="UTC", show_default=True, help="An IANA name.")
-@click.option("--currency", default="USD", show_default=True, help="An ISO 4217 code.")
+@click.option("--admin-email", required=True, help="Email address of the tenant's first admin.")
+@click.option("--timezone", default="UTC", show_default=True, help="An IANA time zone.")
+@click.option("--currency", default="USD", show_default=True, help="An ISO 4217 currency code.")
 @click.option("--billing-cycle", default="month", show_default=True, type=CYCLES)
 def create_tenant(
     name: str, admin_email: str, timezone: str, currency: str, billing_cycle: str
 ) -> None:
-    """Make a tenant with its roles, its quotas and its first admin."""
+    """Create a tenant with its roles, its quotas and its first admin."""
     wish = NewTenant(name, admin_email, timezone, currency, billing_cycle)
     show(run(tenants.create_tenant(database_url(), wish, unique_name=True)))
 
 
 @tenant.command("list")
 def list_tenants() -> None:
-    """Print every tenant: a JSON object a line."""
+    """Print every tenant, one JSON object per line."""
     show(*run(tenants.list_tenants(database_url())))
 
 
 @tenant.command("set")
 @click.argument("tenant")
 @click.option("--name")
-@click.option("--timezone", help="An IANA name; it counts from the next billing period on.")
-@click.option("--billing-cycle", type=CYCLES, help="It counts from the next billing period on.")
+@click.option("--timezone", help="An IANA time zone; takes effect with the next billing period.")
+@click.option("--billing-cycle", type=CYCLES, help="Takes effect with the next billing period.")
 def set_tenant(tenant: str, **given: str | None) -> None:
     """Change a tenant's settings."""
     changes = {name: value for name, value in given.items() if value is not None}
@@ -57,14 +57,14 @@ def set_tenant(tenant: str, **given: str | None) -> None:
 @tenant.command("suspend")
 @click.argument("tenant")
 def suspend(tenant: str) -> None:
-    """Let a tenant read and cancel, but start nothing."""
+    """Suspend a tenant: it can read and cancel, but start nothing."""
     show(run(tenant_status.suspend(database_url(), tenant)))
 
 
 @tenant.command("activate")
 @click.argument("tenant")
 def activate(tenant: str) -> None:
-    """Let a suspended tenant go on."""
+    """Reactivate a suspended tenant."""
     show(run(tenant_status.activate(database_url(), tenant)))
 
 
@@ -74,10 +74,10 @@ def activate(tenant: str) -> None:
     "--output",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The archive to write (.tar.gz); no file may have that name.",
+    help="The archive to write (.tar.gz); it must not exist yet.",
 )
 def export_tenant(tenant: str, output: Path) -> None:
-    """Write all rows of a tenant to one archive."""
+    """Export all rows of a tenant to one archive."""
     if output.exists():
         raise click.ClickException(f"There is a file {output} already.")
     show(run(export.export(database_url(), tenant, output)))
