@@ -180,7 +180,7 @@ async def test_a_tenant_is_set_suspended_and_activated(urls: Urls) -> None:
     ("words", "said"),
     [
         (("set",), "Say what to set"),
-        (("set", "--timezone", "Mars/Olympus_Mons"), "is no time zone"),
+        (("set", "--timezone", "Mars/Olympus_Mons"), "is not a time zone"),
         (("set", "--name", " "), "1 to 128 characters"),
         (("set", "--billing-cycle", "year"), "'year' is not one of"),
     ],

@@ -27,13 +27,14 @@ INSERT INTO clusters (id, tenant_id, name, version, status, networking, tags)
 VALUES (:id, :tenant, :name, '1.35.8', :status, '{}', '{}')
 """)
 OPERATION = sa.text("""
-INSERT INTO operations (tenant_id, type, status, resource_type, resource_id)
-VALUES (:tenant, 'cluster.create', 'running', 'cluster', :cluster) RETURNING id
+INSERT INTO operations (tenant_id, type, status, resource_type, resource_id, cluster_id)
+VALUES (:tenant, 'cluster.create', 'running', 'cluster', :cluster, :cluster) RETURNING id
 """)
 ORPHAN = sa.text("""
 WITH ended AS (
-  INSERT INTO operations (tenant_id, type, status, resource_type, resource_id, completed_at, error)
-  VALUES (:tenant, 'cluster.create', 'failed', 'cluster', :cluster, now(), 'no') RETURNING id
+  INSERT INTO operations (tenant_id, type, status, resource_type, resource_id, cluster_id,
+                          completed_at, error)
+  VALUES (:tenant, 'cluster.create', 'failed', 'cluster', :cluster, :cluster, now(), 'no') RETURNING id
 )
 INSERT INTO operation_steps (tenant_id, operation_id, position, name, title, weight, orphaned_at)
 SELECT :tenant, id, 0, 'network', 'Create the network', 1, now() FROM ended
