@@ -34,7 +34,8 @@ ORPHAN = sa.text("""
 WITH ended AS (
   INSERT INTO operations (tenant_id, type, status, resource_type, resource_id, cluster_id,
                           completed_at, error)
-  VALUES (:tenant, 'cluster.create', 'failed', 'cluster', :cluster, :cluster, now(), 'no') RETURNING id
+  VALUES (:tenant, 'cluster.create', 'failed', 'cluster', :cluster, :cluster, now(), 'no')
+  RETURNING id
 )
 INSERT INTO operation_steps (tenant_id, operation_id, position, name, title, weight, orphaned_at)
 SELECT :tenant, id, 0, 'network', 'Create the network', 1, now() FROM ended

@@ -141,8 +141,8 @@ def test_a_file_of_the_version_before_opens_and_its_nodes_are_labelled_by_the_ne
     path = tmp_path / "cloud.db"
     before = Storage(path)
     cloud = Cloud(before, Terms())
-    for number, change in enumerate((network(cluster_id), control_plane(cluster_id))):
-        cloud.carry_out(change, 1, number * HOUR)
+    cloud.carry_out(network(cluster_id), 1, 0)
+    cloud.carry_out(control_plane(cluster_id), 1, HOUR)
     cloud.carry_out(pool(cluster_id, pool_id), 1, 2 * HOUR)
     before.close()
     flat = {"cluster_id": str(cluster_id), "pool_id": str(pool_id), "labels": [["tier", "web"]]}
