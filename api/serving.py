@@ -65,10 +65,10 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     try:
         return await handler(request)
     except web.HTTPNotFound:
-        refusal: Declined = NotFound("There is no such path.")
+        refusal: Declined = NotFound("This path does not exist.")
     except web.HTTPMethodNotAllowed as error:
         allow = ", ".join(sorted(error.allowed_methods))
-        refusal = MethodNotAllowed(f"Allowed here: {allow}.", members={"allow": allow})
+        refusal = MethodNotAllowed(f"Allowed methods: {allow}.", members={"allow": allow})
     except Declined as error:
         refusal = error
     except Exception as error:  # noqa: BLE001  (the last line of defence)
@@ -81,11 +81,11 @@ def _trouble(error: Exception) -> Declined:
     if is_away(error):
         log.warning("the database does not answer: %s", error)
         return DatabaseAway(
-            "The database does not answer. Try again soon: whether a change was made is not known; "
-            "with the same Idempotency-Key it is not made twice."
+            "The database is not responding, and a change may or may not have been made. "
+            "Try again soon; the same Idempotency-Key prevents a change from being made twice."
         )
     log.error("the request failed because of a bug", exc_info=error)
-    return Bug("Something broke on our side. The request's id finds the reason in our logs.")
+    return Bug("An internal error occurred. Quote the request ID when you contact support.")
 
 
 def serve(endpoint: Endpoint) -> Handler:

@@ -2,9 +2,9 @@
 
 from api.http.endpoint import Tag
 
-ACCESS = Tag("access", "Roles, grants, and who may do what")
-CATALOGUE = Tag("catalogue", "What can be ordered, and what it costs")
+ACCESS = Tag("access", "Roles, permissions and access checks")
+CATALOGUE = Tag("catalogue", "Versions, instance types and prices")
 CLUSTERS = Tag("clusters", "Clusters and their node pools")
-OPERATIONS = Tag("operations", "Changes that take time, and their progress")
-TENANT = Tag("tenant", "The tenant's own settings")
-USERS = Tag("users", "The people of the tenant, and you")
+OPERATIONS = Tag("operations", "Long-running changes and their progress")
+TENANT = Tag("tenant", "The tenant's settings")
+USERS = Tag("users", "Users and their grants")

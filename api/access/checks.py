@@ -33,29 +33,29 @@ Code = Literal[
     "narrowed_by_token",
 ]
 REASONS = {
-    "granted": "The role {role} lists it, bound at the {scope}.",
-    "not_granted": "No role of the user lists it.",
-    "wrong_scope": "The role {role} lists it; bound at the {scope}, it does not reach there.",
-    "expired": "The role {role} lists it; the grant has expired.",
-    "role_inactive": "The role {role} lists it, and is inactive.",
-    "user_suspended": "The role {role} lists it; the user is not active.",
-    "narrowed_by_token": "The role {role} lists it; the token is narrowed to others.",
+    "granted": "The role {role} includes it, through its {scope} binding.",
+    "not_granted": "None of the user's roles includes it.",
+    "wrong_scope": "The role {role} includes it, but its {scope} binding does not apply here.",
+    "expired": "The role {role} includes it, but the grant has expired.",
+    "role_inactive": "The role {role} includes it, but the role is inactive.",
+    "user_suspended": "The role {role} includes it, but the user is not active.",
+    "narrowed_by_token": "The role {role} includes it, but the token does not.",
 }
 """Code → what is said."""
 
 
 class AccessCheck(RequestBody):
-    """What is asked: whether somebody may do something at a place."""
+    """Asks whether a user has a permission in a scope."""
 
     permission: Annotated[str, StringConstraints(max_length=64)]
-    """Of `GET /v1/permissions`."""
+    """A permission from `GET /v1/permissions`."""
     user_id: Id | None = None
-    """Who; left out: yourself, with this token. For another you need `rbac.read`."""
+    """The user; defaults to you, with this token. Asking about others requires `rbac.read`."""
     cluster_id: Id | None = None
-    """Where; left out: in the whole tenant. Of one that you do not see you are not told whether it
-    is there."""
+    """The cluster; defaults to the whole tenant. A cluster that you cannot see counts as
+    nonexistent."""
     namespace_id: Id | None = None
-    """A namespace of that cluster."""
+    """A namespace in that cluster."""
 
     @classmethod
     def rules(cls, text: Mapping[str, object]) -> list[Fault]:
@@ -63,7 +63,7 @@ class AccessCheck(RequestBody):
 
 
 class AccessBody(ResponseBody):
-    """Whether, and why: what allows it, or what came nearest."""
+    """The answer, and the role that allows it or comes closest to allowing it."""
 
     allowed: bool
     code: Code
@@ -71,12 +71,12 @@ class AccessBody(ResponseBody):
     role: str | None
     scope: Scope | None
     via: Via | None
-    """`users.role`: the user's own role; `grant`: the one of `grant_id`."""
+    """`users.role`: the user's own role; `grant`: the grant `grant_id`."""
     grant_id: UUID | None
 
 
 class HeldBody(ResponseBody):
-    """A role of yours, and what it permits you where it is bound."""
+    """One of your roles, where it is bound, and the permissions that it gives you there."""
 
     role: str
     scope: Scope
@@ -118,7 +118,7 @@ async def _check_user(call: Call[AccessCheck, Query], user_id: UUID) -> None:
     try:
         await users.find(call.session, user_id)
     except NotFound as error:
-        raise Invalid([Fault("/user_id", "unknown_user", "there is no such user")]) from error
+        raise Invalid([Fault("/user_id", "unknown_user", "does not exist")]) from error
 
 
 def _answer(found: Explained) -> AccessBody:
@@ -139,11 +139,11 @@ ENDPOINTS = (
         method="POST",
         path="/v1/access:check",
         permission=None,
-        why_open="everybody may ask about themselves; about others it takes `rbac.read`",
+        why_open="you can always ask about yourself, and asking about others requires `rbac.read`",
         tag=ACCESS,
-        summary="Check whether somebody may do something, and why",
-        description="`code` is `granted`, or says what came closest; `role`, `scope` and `via` say "
-        "which role that was, and where it is bound.",
+        summary="Check whether a user has a permission, and why",
+        description="`code` is `granted`, or the reason why not. `role`, `scope` and `via` say "
+        "which role allows it or comes closest, and where that role is bound.",
         answers=AccessBody,
         body=AccessCheck,
         safe=True,
@@ -154,9 +154,9 @@ ENDPOINTS = (
         method="GET",
         path=ME,
         permission=None,
-        why_open="it shows the caller to themselves",
+        why_open="you can always see your own permissions",
         tag=USERS,
-        summary="List your permissions, and what gives them to you",
+        summary="List your permissions and the roles that give them",
         answers=HeldPage,
         query=PageQuery,
         act=list_my_permissions,

@@ -22,15 +22,15 @@ ONE = f"{LIST}/{{grant_id}}"
 
 
 class GrantBody(ResponseBody):
-    """A role that a user has at a place."""
+    """A role that is bound to a user in a scope."""
 
     id: UUID
     role: str
     cluster_id: UUID | None
-    """Null: in the whole tenant."""
+    """Null if the role applies to the whole tenant."""
     namespace_id: UUID | None
     expires_at: datetime | None
-    """From then on it does not count; null: for ever."""
+    """When the grant expires; null if never."""
     granted_by: UUID | None
     created_at: datetime
 
@@ -41,16 +41,16 @@ class GrantPage(ResponseBody):
 
 
 class NewGrant(RequestBody):
-    """A role to be given: in the whole tenant, in a cluster, or in a namespace of it."""
+    """A role to give, in the whole tenant, a cluster or a namespace."""
 
     role: Identifier
-    """The name of a role of the tenant."""
+    """The name of one of the tenant's roles."""
     cluster_id: Id | None = None
-    """Where it counts, and in all that is below; left out: in the whole tenant."""
+    """The cluster in which the role applies, with its namespaces; defaults to the whole tenant."""
     namespace_id: Id | None = None
-    """A namespace of that cluster."""
+    """A namespace in that cluster."""
     expires_at: Instant | None = None
-    """From when on it does not count any more; left out: never."""
+    """When the grant expires; defaults to never."""
 
     @classmethod
     def rules(cls, text: Mapping[str, object]) -> list[Fault]:
@@ -129,9 +129,9 @@ ENDPOINTS = (
         target=Target.GRANTEE,
         tag=USERS,
         summary="Give a user a role",
-        description="To give a role you need the right to bind, and everything that the role "
-        "lists, in the same place and for as long; for one that is `unprivileged`, the right to "
-        "bind is enough. Nobody can change their own grants.",
+        description="To give a role, you need the permission to bind roles and every permission "
+        "that the role includes, in the same scope and for as long. For an `unprivileged` role, "
+        "the permission to bind is enough. You cannot change your own grants.",
         answers=GrantBody,
         status=201,
         body=NewGrant,

@@ -34,11 +34,11 @@ class RoleBody(ResponseBody):
     name: str
     description: str | None
     status: Literal["active", "inactive"]
-    """An inactive role gives nothing to who has it."""
+    """An inactive role gives its users no permissions."""
     builtin: bool
     """A built-in role is read-only."""
     unprivileged: bool
-    """Whether who may bind roles may give it without holding what it lists."""
+    """Whether users who can bind roles can give it without having its permissions themselves."""
     permissions: list[str]
     created_at: datetime
     updated_at: datetime
@@ -51,12 +51,12 @@ class RolePage(ResponseBody):
 
 
 class PermissionBody(ResponseBody):
-    """A permission: a resource and a verb."""
+    """A permission, as `resource.verb`."""
 
     name: str
     description: str | None
     lowest_scope: Literal["tenant", "cluster", "namespace"]
-    """The narrowest place at which it means anything: bound further down it gives nothing."""
+    """The narrowest scope in which it has an effect."""
 
 
 class PermissionPage(ResponseBody):
@@ -65,29 +65,31 @@ class PermissionPage(ResponseBody):
 
 
 class NewRole(RequestBody):
-    """A role of the tenant's own."""
+    """A custom role of the tenant."""
 
     name: Identifier
-    """Another role of the tenant may not have it, in whatever case."""
+    """Unique within the tenant, regardless of case."""
     description: Said | None = None
     permissions: Listed
-    """Of `GET /v1/permissions`. You must hold each yourself, in the whole tenant."""
+    """Permissions from `GET /v1/permissions`. You must have each of them in the whole tenant."""
     unprivileged: bool = False
-    """Whether who may bind roles may give it without holding what it lists; an admin may say so."""
+    """Whether users who can bind roles can give it without having its permissions themselves.
+    Only an admin can set this."""
 
 
 class RoleChange(RequestBody):
-    """What is to be changed (JSON merge patch); what is left out stays."""
+    """Changes to a role (JSON merge patch); omitted fields stay as they are."""
 
     name: Identifier = unsaid()
-    """Another role of the tenant may not have it, in whatever case."""
+    """Unique within the tenant, regardless of case."""
     description: Said | None = None
     permissions: Listed = unsaid()
-    """All that it is to list. You must hold each, and each that it listed."""
+    """Replaces the whole list. You must have every permission on the old list and the new one."""
     unprivileged: bool = unsaid()
-    """Whether who may bind roles may give it without holding what it lists; an admin may say so."""
+    """Whether users who can bind roles can give it without having its permissions themselves.
+    Only an admin can set this."""
     status: Literal["active", "inactive"] = unsaid()
-    """An inactive role gives nothing to who has it."""
+    """An inactive role gives its users no permissions."""
 
 
 def _body(view: RoleView) -> RoleBody:
@@ -164,7 +166,7 @@ ENDPOINTS = (
         path=PERMISSIONS,
         permission="rbac.read",
         tag=ACCESS,
-        summary="List the permissions that a role can list",
+        summary="List the permissions that a role can include",
         answers=PermissionPage,
         query=PageQuery,
         act=list_permissions,
@@ -208,7 +210,7 @@ ENDPOINTS = (
         target=Target.ROLE,
         tag=ACCESS,
         summary="Change a role",
-        description="Everybody who has the role gains or loses at once. `permissions` replaces the "
+        description="The change applies to the role's users at once. `permissions` replaces the "
         "whole list.",
         answers=RoleBody,
         body=RoleChange,
@@ -221,7 +223,7 @@ ENDPOINTS = (
         permission="rbac.roles.delete",
         target=Target.ROLE,
         tag=ACCESS,
-        summary="Delete a role that nobody has",
+        summary="Delete a role that is not in use",
         answers=RoleBody,
         refuses=(RoleInUse, PreconditionFailed),
         act=delete_role,

@@ -4,8 +4,8 @@ from api.http.validation import ResponseBody
 
 
 class CostBody(ResponseBody):
-    """What it costs now, while it is as it was ordered."""
+    """The current price."""
 
     hourly: str
-    """A decimal number."""
+    """The price per hour, as a decimal number."""
     currency: str

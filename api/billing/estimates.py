@@ -26,40 +26,40 @@ from cks.domain.refusals import NoPrice
 
 
 class PoolSpec(NewNodePool):
-    """A node pool as it would be ordered; it needs no name yet."""
+    """A node pool to estimate; the name is optional."""
 
     name: Label | None = None  # type: ignore[assignment]
 
 
 class ClusterSpec(NewCluster):
-    """A cluster as it would be ordered; it needs no name yet."""
+    """A cluster to estimate; the name is optional."""
 
     name: Label | None = None  # type: ignore[assignment]
     node_pools: Annotated[list[PoolSpec], Field(min_length=1, max_length=MOST_POOLS)]  # type: ignore[assignment]
 
 
 class ChargeBody(ResponseBody):
-    """What one part costs."""
+    """The cost of one part."""
 
     resource_type: Literal["control_plane", "node", "disk"]
     sku: str
     node_pool: str | None
-    """Whose it is; null for the control plane, and for a pool without a name."""
+    """The node pool; null for the control plane and for a pool without a name."""
     quantity: int
-    """How many: control planes, nodes, or GiB of disk."""
+    """The number of control planes, nodes or GiB of disk."""
     unit_price: str
-    """Of one of them, per hour."""
+    """The price of one unit per hour."""
     hourly: str
     monthly: str
 
 
 class EstimateBody(ResponseBody):
-    """What it would cost from now on, at the prices of now."""
+    """The estimated cost at current prices."""
 
     currency: str
     hourly: str
     monthly: str
-    """For 730 hours; the charges' add up to it."""
+    """The cost of 730 hours: the sum of the charges."""
     charges: list[ChargeBody]
 
 
@@ -104,7 +104,7 @@ ENDPOINTS = (
         permission="catalogue.read",
         target=Target.ANYWHERE,
         tag=CATALOGUE,
-        summary="Estimate what a cluster or a node pool costs",
+        summary="Estimate the cost of a cluster or node pool",
         answers=EstimateBody,
         body=Either("node_pools", ClusterSpec, PoolSpec),
         judged_by=what_is_on_offer,

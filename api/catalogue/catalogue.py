@@ -15,7 +15,7 @@ from cks.domain.clusters.versions import Minor, choices, is_orderable, support_o
 
 
 class VersionBody(ResponseBody):
-    """A Kubernetes minor."""
+    """A Kubernetes minor version."""
 
     minor: str
     latest_patch: str
@@ -23,41 +23,41 @@ class VersionBody(ResponseBody):
     support: Literal["preview", "supported", "deprecated", "extended", "expired"]
     orderable: bool
     default: bool
-    """Whether an order without a version means this one."""
+    """Whether new clusters get this version by default."""
     released: date
     maintenance_from: date | None
     end_of_life: date
-    """The last day of support from upstream."""
+    """The last day of upstream support."""
     extended_until: date
-    """The last day of our own support: a year later."""
+    """The last day of our extended support, one year later."""
     dates_estimated: bool
-    """Whether upstream has not yet fixed its dates."""
+    """Whether the upstream dates are still provisional."""
 
 
 class InstanceTypeBody(ResponseBody):
-    """A kind of machine."""
+    """An instance type."""
 
     name: str
     vcpus: int
     memory_gib: int
     architecture: str
     orderable: bool
-    """False for one that was withdrawn: what runs on it goes on."""
+    """False if it has been withdrawn; existing nodes keep running."""
     price: CostBody | None
-    """Of a node, without its disk; null where there is none in the tenant's currency."""
+    """The price of a node without its disk; null if there is none in the tenant's currency."""
 
 
 class VersionPage(ResponseBody):
     results: list[VersionBody]
     control_plane_price: CostBody | None
-    """Of a cluster's control plane, whatever its version."""
+    """The price of a control plane, for any version."""
     next_page_token: str | None = None
 
 
 class InstanceTypePage(ResponseBody):
     results: list[InstanceTypeBody]
     disk_price: CostBody | None
-    """Of a node's disk, per GiB."""
+    """The price of a node's disk per GiB."""
     next_page_token: str | None = None
 
 
@@ -114,7 +114,7 @@ ENDPOINTS = (
         permission="catalogue.read",
         target=Target.ANYWHERE,
         tag=CATALOGUE,
-        summary="List the Kubernetes versions on offer",
+        summary="List Kubernetes versions",
         answers=VersionPage,
         act=list_versions,
     ),
@@ -124,7 +124,7 @@ ENDPOINTS = (
         permission="catalogue.read",
         target=Target.ANYWHERE,
         tag=CATALOGUE,
-        summary="List the kinds of machines on offer",
+        summary="List instance types",
         answers=InstanceTypePage,
         act=list_instance_types,
     ),

@@ -19,16 +19,16 @@ from cks.domain.refusals import NoPrice
 
 
 class Taint(RequestBody):
-    """Keeps pods away that do not tolerate it (Kubernetes ``core/v1`` Taint)."""
+    """A Kubernetes taint: it keeps away pods that do not tolerate it."""
 
     key: LabelKey
-    """A Kubernetes label's key: a DNS name and a slash may stand before it."""
+    """A Kubernetes label key, with an optional DNS prefix and a slash."""
     value: LabelValue = ""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
 
 
 class ConditionBody(ResponseBody):
-    """A condition in Kubernetes' grammar."""
+    """A condition, as in Kubernetes."""
 
     type: str
     status: Literal["True", "False", "Unknown"]
@@ -62,21 +62,21 @@ class ClusterBody(ResponseBody):
     version: str
     target_version: str | None = None
     generation: int
-    """Rises with each wish."""
+    """Increases with each requested change."""
     observed_generation: int
-    """The wish that was last fulfilled."""
+    """The generation of the last change that was applied."""
     endpoint: str | None
     networking: NetworkingBody
     tags: dict[str, str]
     deletion_protection: bool = False
     maintenance_window: None = None
     current_operation_id: UUID | None
-    """The operation that holds it now."""
+    """The operation in progress on this cluster."""
     queued_operation_ids: list[UUID] = Field(default_factory=list)
     conditions: list[ConditionBody]
     node_pools: list[PoolSummary]
     cost: CostBody | None
-    """Null where there is no price in the tenant's currency."""
+    """Null if there is no price in the tenant's currency."""
     created_by: UUID | None
     created_at: datetime
     updated_at: datetime

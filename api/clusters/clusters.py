@@ -42,18 +42,20 @@ ONE = "/v1/clusters/{cluster_id}"
 
 class DeleteQuery(StartQuery):
     force: Annotated[Literal["true", "false"], only(built="false")] = "false"
-    """Whether to delete a cluster whose delete has failed. Only `false` is available yet."""
+    """Whether to delete a cluster whose deletion has failed. Currently only `false` is
+    available."""
 
 
 class ClusterQuery(PageQuery):
     name: Name | None = None
-    """The whole name."""
+    """The exact name."""
     status: tuple[Status, ...] = ()
-    """May be repeated: one of them must fit."""
+    """Can be repeated; matches any of the values."""
     version: Version | None = None
-    """A minor such as `1.35`, or a patch such as `1.35.8`."""
+    """A minor version such as `1.35`, or a patch version such as `1.35.8`."""
     tag: Annotated[tuple[Annotated[str, Field(max_length=400)], ...], Field(max_length=10)] = ()
-    """`tag=key` or `tag=key=value`; may be repeated up to 10 times: all must fit."""
+    """`tag=key` or `tag=key=value`. Can be repeated up to 10 times; matches only clusters with all
+    of the tags."""
 
 
 async def create_cluster(call: Call[NewCluster, StartQuery]) -> Reply:
@@ -106,9 +108,9 @@ ENDPOINTS = (
         starts=CREATE,
         tag=CLUSTERS,
         summary="Create a cluster",
-        description="The cluster exists at once, as `pending`; the answer is the operation that "
-        "makes it `running`. If that fails, the cluster is `failed`, and nothing remains of it but "
-        "its `orphans`.",
+        description="The cluster exists at once, as `pending`; the response is the operation that "
+        "brings it to `running`. If the operation fails, the cluster becomes `failed` and all its "
+        "resources are removed, except for `orphans`, which are removed later.",
         answers=OperationBody,
         status=202,
         body=NewCluster,
@@ -148,8 +150,8 @@ ENDPOINTS = (
         named=("cluster_id",),
         tag=CLUSTERS,
         summary="Delete a failed cluster",
-        description="So far only a cluster that has `failed` can be deleted: its operation "
-        "completes at once, and its name is free again. For any other the answer is 501.",
+        description="Currently only a `failed` cluster can be deleted: the operation completes at "
+        "once and frees the name. For any other cluster the response is 501.",
         answers=OperationBody,
         status=202,
         query=DeleteQuery,

@@ -31,7 +31,7 @@ MOST_TAGS = 50
 def _offered_type(name: str, known: ValidationInfo) -> str:
     offered = [kind.name for kind in _catalogue(known).instance_types if not kind.withdrawn]
     if name not in offered:
-        detail = f"{name} is unknown; choose one of {', '.join(offered)}"
+        detail = f"{name} is unknown; choose one of: {', '.join(offered)}"
         demand([Fault("", "unknown_instance_type", detail)])
     return name
 
@@ -53,31 +53,31 @@ def each_taint_once(taints: list[Taint]) -> list[Taint]:
     """Refuse two taints with one key and effect: Kubernetes takes them for the same."""
     seen = Counter((taint.key, taint.effect) for taint in taints)
     twice = [f"{key}:{effect}" for (key, effect), count in seen.items() if count > 1]
-    demand([Fault("", "duplicate_taint", f"{one} is given twice") for one in twice])
+    demand([Fault("", "duplicate_taint", f"has {one} more than once") for one in twice])
     return taints
 
 
 class NewNodePool(RequestBody):
-    """Machines that are alike."""
+    """A group of identical nodes."""
 
     name: Label
-    """An RFC 1123 label; another pool of the cluster may not have it."""
+    """An RFC 1123 label, unique within the cluster."""
     node_count: Annotated[int, Whole(1, MOST_NODES_PER_POOL)]
-    """From `min_nodes` to `max_nodes`; a cluster has at most 5,000 nodes in all."""
+    """Between `min_nodes` and `max_nodes`. A cluster can have at most 5,000 nodes in total."""
     min_nodes: Annotated[int, Whole(0, MOST_NODES_PER_POOL)]
     max_nodes: Annotated[int, Whole(1, MOST_NODES_PER_POOL)]
     instance_type: Annotated[Name, AfterValidator(_offered_type)]
-    """One of `GET /v1/instance-types`."""
+    """An instance type from `GET /v1/instance-types`."""
     disk_size: Annotated[int, Whole(10, 16_384)]
     """In GiB."""
     labels: Annotated[dict[LabelKey, LabelValue], Field(default_factory=dict, max_length=50)]
-    """Kubernetes labels of the pool's nodes."""
+    """Kubernetes labels for the pool's nodes."""
     taints: Annotated[
         list[Taint], AfterValidator(each_taint_once), Field(default_factory=list, max_length=50)
     ]
-    """Each `key` and `effect` once."""
+    """Each combination of `key` and `effect` must be unique."""
     autoscaling: Annotated[bool, only(built=False)] = False
-    """Only `false` is available yet."""
+    """Currently only `false` is available."""
 
     @classmethod
     def rules(cls, text: Mapping[str, object]) -> list[Fault]:
@@ -86,31 +86,31 @@ class NewNodePool(RequestBody):
 
 
 class Networking(RequestBody):
-    """Two IPv4 CIDR blocks that do not overlap, from /8 to /24."""
+    """Two IPv4 CIDR blocks between /8 and /24 that do not overlap."""
 
     pod_cidr: Name = DEFAULT_POD_CIDR
     service_cidr: Name = DEFAULT_SERVICE_CIDR
 
 
 class NewCluster(RequestBody):
-    """A cluster as it is asked for."""
+    """A cluster to create."""
 
     name: Label
-    """An RFC 1123 label; another cluster of the tenant may not have it."""
+    """An RFC 1123 label, unique within the tenant."""
     version: Annotated[Version | None, AfterValidator(_offered_version)] = Field(
         default=None, validate_default=True
     )
-    """A minor such as `1.35`, which means its newest patch, or that patch itself; of those in
-    `GET /v1/versions`. Without it: the default there."""
+    """A version from `GET /v1/versions`: a minor version such as `1.35`, which means its latest
+    patch, or the latest patch itself. Defaults to the version marked `default` there."""
     networking: Networking = Networking()
     tags: Annotated[dict[TagKey, Text], Field(default_factory=dict, max_length=MOST_TAGS)]
-    """Your own words about the cluster; lists can be filtered by them."""
+    """Your own key-value pairs, by which you can filter the list of clusters."""
     node_pools: Annotated[list[NewNodePool], Field(min_length=1, max_length=MOST_POOLS)]
     deletion_protection: Annotated[bool, only(built=False)] = False
-    """Only `false` is available yet."""
+    """Currently only `false` is available."""
     on_failure: Annotated[Literal["rollback", "hold"], only(built="rollback")] = "rollback"
-    """What becomes of a create that fails: `rollback` undoes what was made. Only `rollback` is
-    available yet."""
+    """What to do if the creation fails: `rollback` removes everything that was created. Currently
+    only `rollback` is available."""
 
     @classmethod
     def rules(cls, text: Mapping[str, object]) -> list[Fault]:

@@ -29,22 +29,22 @@ POOLS = f"{ONE}/node-pools"
 
 class NodePoolQuery(PageQuery):
     name: Name | None = None
-    """The whole name."""
+    """The exact name."""
     status: tuple[Status, ...] = ()
-    """May be repeated: one of them must fit."""
+    """Can be repeated; matches any of the values."""
 
 
 class NodePoolChange(RequestBody):
-    """What is to be changed (JSON merge patch); what is left out stays."""
+    """Changes to a node pool (JSON merge patch); omitted fields stay as they are."""
 
     labels: Annotated[dict[LabelKey, LabelValue | None], Field(max_length=MOST_LABELS)] = unsaid()
-    """Kubernetes labels of the pool's nodes: each that is named is set, or removed by `null`."""
+    """Kubernetes labels to set on the pool's nodes; `null` removes a label."""
     taints: Annotated[list[Taint], AfterValidator(each_taint_once), Field(max_length=50)] = unsaid()
-    """All taints that the nodes are to have; each `key` and `effect` once."""
+    """Replaces all taints. Each combination of `key` and `effect` must be unique."""
     min_nodes: Annotated[int, Whole(0, MOST_NODES_PER_POOL)] = unsaid()
     max_nodes: Annotated[int, Whole(1, MOST_NODES_PER_POOL)] = unsaid()
     autoscaling: Annotated[bool, only(built=False)] = unsaid()
-    """Only `false` is available yet."""
+    """Currently only `false` is available."""
 
 
 async def list_node_pools(call: Call[None, NodePoolQuery]) -> Reply:
@@ -137,9 +137,9 @@ ENDPOINTS = (
         named=("cluster_id", "node_pool_id"),
         tag=CLUSTERS,
         summary="Change a node pool",
-        description="Labels, taints and bounds change on the living nodes: none is replaced. "
-        "Nothing else of a pool can be changed yet. If it fails or is cancelled, the nodes get "
-        "back what they had.",
+        description="Labels, taints and bounds change on the existing nodes; no node is replaced. "
+        "Other fields cannot be changed yet. If the operation fails or is cancelled, the previous "
+        "values are restored.",
         answers=OperationBody,
         status=202,
         body=NodePoolChange,

@@ -30,7 +30,7 @@ def claim_of(request: web.Request) -> TokenClaim:
     """Return what the request's token claims; garbage costs no query."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
-        raise Unauthenticated("A bearer token is needed: Authorization: Bearer cks_…")
+        raise Unauthenticated("A bearer token is required: Authorization: Bearer cks_…")
     claim = tokens.read(token.strip())
     if claim is None:
         raise Unauthenticated("This is not one of our tokens; was it copied completely?")
@@ -98,8 +98,10 @@ class Authorization:
 
     def _forbidden(self, known: Identity) -> Forbidden:
         needed = str(self.question.permission)
-        why = "" if opens(known.narrowed, needed) else " The token is narrowed to others."
-        return Forbidden(f"This needs the permission {needed}.{why}", members={"missing": [needed]})
+        why = "" if opens(known.narrowed, needed) else " The token does not include it."
+        return Forbidden(
+            f"The permission {needed} is required.{why}", members={"missing": [needed]}
+        )
 
 
 def authorization_of(

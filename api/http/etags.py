@@ -26,7 +26,7 @@ class Versioned(Protocol):
 def check_match(request: web.Request, row: Versioned) -> None:
     """Raise ``PreconditionFailed`` unless the row is in the state that ``If-Match`` names."""
     if request.headers.get("If-Match") not in (None, "*", etag_of(row)):
-        raise PreconditionFailed("It is not in the state that If-Match names.")
+        raise PreconditionFailed("The current ETag does not match If-Match.")
 
 
 def etag_of(row: Versioned) -> str:

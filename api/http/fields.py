@@ -19,7 +19,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 BAD_FORMAT = "bad_format"
 OUT_OF_RANGE = "out_of_range"
-A_TIME = "must be a time with its zone, such as 2026-01-31T09:30:00Z"
+A_TIME = "must be a time with a time zone, such as 2026-01-31T09:30:00Z"
 
 LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -32,21 +32,21 @@ TEXT = r"^[^\x00-\x1f\x7f]*$"
 SAID = r"^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]*[^\x00-\x20\x7f])?$"
 
 FORMS = {
-    LABEL: "must be lower-case letters, digits and hyphens, beginning and ending with a letter"
-    " or digit, at most 63",
-    LABEL_KEY: "must be letters, digits, hyphens, dots and underscores, beginning and ending with"
-    " a letter or digit, at most 63; a DNS name and a slash may stand before them",
-    LABEL_VALUE: "must be letters, digits, hyphens, dots and underscores, beginning and ending"
-    " with a letter or digit, at most 63, or empty",
-    TAG_KEY: "must be letters, digits, hyphens, dots, underscores and slashes, beginning and"
-    " ending with a letter or digit, at most 63",
-    IDENTIFIER: "must be letters, digits, hyphens and underscores, beginning with a letter, at most"
-    " 32",
-    VERSION: "must be a minor such as 1.35, or its newest patch",
-    TEXT: "must not hold control characters",
-    SAID: "must not be empty, nor begin or end with a space, nor hold control characters",
+    LABEL: "must be at most 63 lowercase letters, digits or hyphens, and start and end with a"
+    " letter or digit",
+    LABEL_KEY: "must be at most 63 letters, digits, hyphens, dots or underscores, and start and end"
+    " with a letter or digit; a DNS name and a slash may come first",
+    LABEL_VALUE: "must be empty, or at most 63 letters, digits, hyphens, dots or underscores that"
+    " start and end with a letter or digit",
+    TAG_KEY: "must be at most 63 letters, digits, hyphens, dots, underscores or slashes, and start"
+    " and end with a letter or digit",
+    IDENTIFIER: "must be at most 32 letters, digits, hyphens or underscores, and start with a"
+    " letter",
+    VERSION: "must be a version such as 1.35 or 1.35.8",
+    TEXT: "must not contain control characters",
+    SAID: "must not be empty, start or end with a space, or contain control characters",
 }
-"""Pattern → what it asks for, to be said after a field's name."""
+"""Pattern → the sentence that asks for it, to follow a field's name."""
 
 Label = Annotated[str, StringConstraints(pattern=LABEL, max_length=63)]
 """An RFC 1123 label, as Kubernetes demands of names."""
@@ -84,7 +84,7 @@ class Whole:
     def _check(self, number: int) -> int:
         if not self.least <= number <= self.most:
             bounds = {"least": self.least, "most": self.most}
-            raise PydanticCustomError(OUT_OF_RANGE, "must be from {least} to {most}", bounds)
+            raise PydanticCustomError(OUT_OF_RANGE, "must be between {least} and {most}", bounds)
         return number
 
 

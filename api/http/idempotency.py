@@ -22,7 +22,7 @@ def key_of(request: web.Request, caller: Caller, body: bytes) -> KeyedRequest | 
     if key is None:
         return None
     if not GOOD_KEY.fullmatch(key):
-        detail = "1 to 255 printable ASCII characters without spaces"
+        detail = "must be 1 to 255 printable ASCII characters without spaces"
         raise Invalid([Fault(HEADER, "bad_format", detail)])
     return KeyedRequest(caller, request.method, request.rel_url.raw_path[:512], key, body)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from api.http.problems import NotJson
 from cks.domain.refusals import Fault, Invalid
 
-NO_ZERO = "must not hold the character U+0000"
+NO_ZERO = "must not contain the character U+0000"
 LONGEST_QUOTE = 80
 
 Place = Sequence[str | int]
@@ -20,7 +20,7 @@ Place = Sequence[str | int]
 def parse(raw: bytes) -> object:
     """Return what a body says; raise ``NotJson`` with the reason, ``Invalid`` for a U+0000."""
     if not raw.strip():
-        raise NotJson("The body is missing: this call takes a JSON object.")
+        raise NotJson("The body is missing: this request takes a JSON object.")
     try:
         text = raw.decode("utf-8")
         parsed = json.loads(text, parse_constant=_no_number, object_pairs_hook=_object)
@@ -41,15 +41,15 @@ def pointer_to(place: Place) -> str:
 def _why(error: Exception) -> str:
     match error:
         case UnicodeDecodeError():
-            return f"The body is not UTF-8: byte {error.start + 1}."
+            return f"The body is not valid UTF-8 at byte {error.start + 1}."
         case UnicodeEncodeError():
-            return "The body is not UTF-8: it holds half of a surrogate pair."
+            return "The body contains an unpaired surrogate."
         case json.JSONDecodeError():
-            return f"The body is not JSON: line {error.lineno}, column {error.colno}."
+            return f"The body is not valid JSON at line {error.lineno}, column {error.colno}."
         case RecursionError():
             return "The body is nested too deeply."
         case _:
-            return "A number in the body has too many digits."
+            return "The body contains a number with too many digits."
 
 
 def _no_number(name: str) -> object:

@@ -24,9 +24,9 @@ class PageQuery(Query):
     """What every list takes."""
 
     page_size: Annotated[int, Whole(1, 500)] = 50
-    """How many at most."""
+    """The maximum number of results."""
     page_token: Annotated[str | None, Field(max_length=500)] = None
-    """The `next_page_token` of the page before, under the same filters."""
+    """The `next_page_token` of the previous page, with the same filters."""
 
 
 def cut_of(route: str, query: PageQuery) -> Cut:
@@ -57,5 +57,5 @@ def _mark(route: str, query: PageQuery) -> str:
 
 
 def _foreign() -> Invalid:
-    detail = "this token does not belong to this list with these filters"
+    detail = "is not valid for this list and these filters"
     return Invalid([Fault("?page_token", "invalid_page_token", detail)])

@@ -53,36 +53,36 @@ class Bug(Declined):
 
 
 STATUS: dict[type[Declined], tuple[int, str]] = {
-    NotJson: (400, "The body cannot be read"),
-    refusals.Unauthenticated: (401, "Say who you are"),
-    refusals.Forbidden: (403, "Not allowed"),
+    NotJson: (400, "The body is malformed"),
+    refusals.Unauthenticated: (401, "Authentication required"),
+    refusals.Forbidden: (403, "Permission denied"),
     refusals.TenantSuspended: (403, "The tenant is suspended"),
     refusals.NotFound: (404, "Not found"),
-    MethodNotAllowed: (405, "No such method here"),
-    refusals.NameTaken: (409, "The name is taken"),
+    MethodNotAllowed: (405, "Method not allowed"),
+    refusals.NameTaken: (409, "The name is already in use"),
     refusals.RoleInUse: (409, "The role is in use"),
-    refusals.GrantExists: (409, "The user has this role there"),
+    refusals.GrantExists: (409, "The user already has this role"),
     refusals.LastAdmin: (409, "A tenant needs an admin"),
     refusals.OperationConflict: (409, "Another operation holds the resource"),
-    refusals.TooLate: (409, "The operation has ended"),
+    refusals.TooLate: (409, "The operation has already ended"),
     refusals.NotCancellable: (409, "The operation cannot be cancelled"),
-    refusals.NotRunning: (409, "It is not running"),
+    refusals.NotRunning: (409, "The resource is not running"),
     refusals.QuotaExceeded: (409, "Quota exceeded"),
-    refusals.NoPrice: (409, "There is no price"),
+    refusals.NoPrice: (409, "No price is available"),
     refusals.PreconditionFailed: (412, "The resource has changed"),
     TooLarge: (413, "The body is too large"),
     WrongContentType: (415, "Unsupported content type"),
-    refusals.Invalid: (422, "Some fields are not acceptable"),
+    refusals.Invalid: (422, "Some fields are invalid"),
     refusals.IdempotencyKeyReused: (422, "The Idempotency-Key belongs to another request"),
     refusals.NotAvailableYet: (422, "Not available yet"),
-    Bug: (500, "An internal error"),
+    Bug: (500, "Internal error"),
     refusals.NotBuiltYet: (501, "Not available yet"),
-    DatabaseAway: (503, "The database is away"),
+    DatabaseAway: (503, "The database is unavailable"),
 }
 
 
 class FieldProblem(BaseModel):
-    """One wrong field; ``pointer`` is an RFC 6901 JSON pointer, or ``?name`` of the query."""
+    """An invalid field; ``pointer`` is a JSON pointer (RFC 6901), ``?name`` or a header's name."""
 
     pointer: str
     code: str
@@ -90,7 +90,7 @@ class FieldProblem(BaseModel):
 
 
 class Problem(BaseModel):
-    """What went wrong (RFC 9457), and the members that some codes add."""
+    """A problem (RFC 9457); some codes add members."""
 
     model_config = ConfigDict(extra="allow")
 

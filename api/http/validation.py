@@ -116,7 +116,7 @@ def body_of(
     """
     if model is None:
         if text not in (None, {}):
-            raise Invalid([Fault("", "unexpected_body", "this call takes no body")])
+            raise Invalid([Fault("", "unexpected_body", "this request takes no body")])
         return None
     if isinstance(model, Either):
         model = model.kind_of(text)
@@ -135,11 +135,11 @@ def together(*verdicts: Invalid) -> Invalid:
 
 async def _raw(request: web.Request) -> bytes:
     if (request.content_length or 0) > LONGEST_BODY:
-        raise TooLarge("A body has at most 1 MiB.")
+        raise TooLarge("The body must be at most 1 MiB.")
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge as error:
-        raise TooLarge("A body has at most 1 MiB.") from error
+        raise TooLarge("The body must be at most 1 MiB.") from error
     except web.RequestPayloadError as error:
         raise NotJson("The body is not encoded as its headers say.", note=str(error)) from error
 
@@ -147,7 +147,7 @@ async def _raw(request: web.Request) -> bytes:
 def _parse(request: web.Request, raw: bytes) -> object:
     allowed = JSON_TYPES if request.method == "PATCH" else JSON_TYPES[:1]
     if raw and request.content_type not in allowed:
-        raise WrongContentType(f"The body must be {' or '.join(allowed)}.")
+        raise WrongContentType(f"The Content-Type must be {' or '.join(allowed)}.")
     return parse(raw)
 
 
@@ -238,7 +238,7 @@ def id_or_name_in(request: web.Request, name: str) -> UUID | str:
     try:
         return id_in(request, name)
     except NotFound as error:
-        hint = f" A name is written as name:{given}." if re.fullmatch(LABEL, given) else ""
+        hint = f" To use a name, write name:{given}." if re.fullmatch(LABEL, given) else ""
         raise NotFound(f"{error.detail}{hint}") from error
 
 

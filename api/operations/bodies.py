@@ -12,22 +12,22 @@ from cks.domain.operations.lifecycle import Culprit
 
 
 class StepBody(ResponseBody):
-    """A step of the plan; several may run at once."""
+    """A step of the plan; several can run at once."""
 
     name: str
     title: str
     status: Literal["pending", "running", "completed", "failed", "undone"]
     weight: int
-    """Its part of the operation's progress, in percent."""
+    """The relative weight of this step in the operation's progress."""
     attempt: int
     started_at: datetime | None
     completed_at: datetime | None
     last_error: str | None
-    """Why its last attempt failed, if one did."""
+    """Why the latest failed attempt failed."""
 
 
 class CancelBody(ResponseBody):
-    """Whether a cancel would do anything now, what, and until which step."""
+    """Whether the operation can be cancelled now, to what effect, and up to which step."""
 
     possible: bool
     effect: Literal["rolls_back", "stops_at_boundary", "none"]
@@ -39,26 +39,26 @@ class ErrorBody(ResponseBody):
     """Why an operation failed."""
 
     code: str
-    """Stable; the errors page explains each."""
+    """A stable code; the errors page explains each."""
     message: str
     fault: Culprit
-    """Whose it was."""
+    """Who caused the failure."""
     retryable: bool
-    """Whether the same request may succeed later."""
+    """Whether the same request could succeed later."""
     details: dict[str, object]
 
 
 class CreatorBody(ResponseBody):
-    """Who asked."""
+    """The user who requested it."""
 
     id: UUID
     email: str | None
-    """Null once the user is gone."""
+    """Null if the user no longer exists."""
     token_id: UUID | None
 
 
 class OrphanBody(ResponseBody):
-    """Something of a failed or cancelled operation that is still to be removed."""
+    """A resource of a failed or cancelled operation that is yet to be removed."""
 
     kind: Literal["network", "control_plane", "node_pool"]
     id: UUID
@@ -67,34 +67,34 @@ class OrphanBody(ResponseBody):
 
 
 class OperationBody(ResponseBody):
-    """A change that takes time."""
+    """A long-running change."""
 
     id: UUID
     type: str
     """What kind of change: a resource and a verb."""
     status: Literal["pending", "running", "completed", "failed", "cancelled"]
     done: bool
-    """Whether it has ended, in whatever way."""
+    """Whether it has completed, failed or been cancelled."""
     progress: int
-    """From 0 to 100; it never falls, and 100 means completed."""
+    """From 0 to 100; never decreases, and reaches 100 only when completed."""
     resource_type: str
     resource_id: UUID
     resource_name: str | None
     cluster_id: UUID | None
     request: dict[str, object]
-    """What was asked for, with every choice made."""
+    """The request, with all defaults filled in."""
     steps: list[StepBody]
     phase: Literal["waiting", "forward", "compensating", "held", "done"]
-    """Where it is: `compensating` while what was made is undone."""
+    """The current phase; `compensating` while changes are being undone."""
     status_reason: str | None
     blocked_by: list[dict[str, object]] = Field(default_factory=list)
     cancel: CancelBody
     on_failure: Literal["rollback", "hold"] = "rollback"
     held_until: datetime | None = None
     deadline_at: datetime | None = None
-    """By when it has ended, in whatever way; it may come nearer, and never moves away."""
+    """When it will have ended at the latest; can move closer, but never further away."""
     estimated_completion_at: datetime | None
-    """Null once it is done, or turns back."""
+    """Null once it is done or being undone."""
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
@@ -105,7 +105,7 @@ class OperationBody(ResponseBody):
     rollback_of: UUID | None = None
     queued_behind: UUID | None = None
     orphans: list[OrphanBody] = Field(default_factory=list)
-    """What could not be removed before it ended, and is not removed yet: not yours to pay for."""
+    """Resources that are yet to be removed; you do not pay for them."""
     error: ErrorBody | None
     workflow_id: str
 

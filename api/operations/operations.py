@@ -41,21 +41,21 @@ Type = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", 
 
 class OperationQuery(PageQuery):
     status: tuple[Literal["pending", "running", "completed", "failed", "cancelled"], ...] = ()
-    """May be repeated: one of them must fit."""
+    """Can be repeated; matches any of the values."""
     type: Type | None = None
-    """What kind of change."""
+    """The kind of change."""
     resource_type: ResourceType | None = None
-    """What kind of thing was changed."""
+    """The kind of resource that was changed."""
     resource_id: UUID | None = None
-    """What was changed."""
+    """The resource that was changed."""
     cluster_id: UUID | None = None
-    """The cluster that was changed, or in which something was."""
+    """The cluster that was changed, or that contains the changed resource."""
     created_by: UUID | None = None
-    """The user who asked for it."""
+    """The user who requested it."""
     created_after: Instant | None = None
-    """An RFC 3339 time with its zone, such as `2026-01-31T09:30:00Z`; it is not included."""
+    """An RFC 3339 time with a time zone, such as `2026-01-31T09:30:00Z`; exclusive."""
     created_before: Instant | None = None
-    """An RFC 3339 time with its zone, such as `2026-01-31T09:30:00Z`; it is not included."""
+    """An RFC 3339 time with a time zone, such as `2026-01-31T09:30:00Z`; exclusive."""
 
 
 async def list_operations(call: Call[None, OperationQuery]) -> Reply:
@@ -71,7 +71,7 @@ async def list_operations(call: Call[None, OperationQuery]) -> Reply:
 
 class WaitQuery(Query):
     wait: Annotated[int, Whole(0, 60)] = 0
-    """For how many seconds to wait for the operation's end, at most; 0 answers at once."""
+    """The maximum number of seconds to wait for the operation to end; 0 returns at once."""
 
 
 async def get_operation(visit: Visit[WaitQuery]) -> Reply:
@@ -149,8 +149,8 @@ ENDPOINTS = (
         permission="operations.read",
         target=Target.OPERATION,
         tag=OPERATIONS,
-        summary="Get an operation, or wait for its end",
-        description="Answers at once or, with `wait`, when the operation is done or the time is "
+        summary="Get an operation, or wait for it to end",
+        description="Returns at once or, with `wait`, when the operation is done or the time is "
         "up.",
         answers=OperationBody,
         query=WaitQuery,
@@ -163,8 +163,8 @@ ENDPOINTS = (
         target=Target.OPERATION,
         tag=OPERATIONS,
         summary="Follow an operation to its end (server-sent events)",
-        description="Each event is named `operation`; its data is the operation as it was then. "
-        "After 15 silent seconds a comment is sent. The stream ends after the last event.",
+        description="Each event is named `operation`; its data is the operation at that time. "
+        "After 15 seconds of silence, a comment is sent. The stream ends after the last event.",
         answers=OperationBody,
         stream=EVENT_STREAM,
         wait=follow_operation,
@@ -175,10 +175,10 @@ ENDPOINTS = (
         permission="operations.cancel",
         target=Target.OPERATION,
         tag=OPERATIONS,
-        summary="Cancel an operation and undo what it did",
-        description="What was made is undone first: follow the operation until it is `cancelled`. "
-        "Repeating the call is harmless. For an operation that has completed or failed the answer "
-        "is 409.",
+        summary="Cancel an operation and undo its changes",
+        description="The operation undoes its changes and then becomes `cancelled`. "
+        "Repeating the request is harmless. If the operation has already completed or failed, the "
+        "response is 409.",
         answers=OperationBody,
         status=202,
         refuses=(TooLate, NotCancellable),
@@ -192,8 +192,8 @@ ENDPOINTS = (
         target=Target.OWN,
         tag=OPERATIONS,
         summary="Follow all operations (server-sent events)",
-        description="Each event is named `operation`; its data is the operation as it was then. "
-        "After 15 silent seconds a comment is sent. The stream has no end.",
+        description="Each event is named `operation`; its data is the operation at that time. "
+        "After 15 seconds of silence, a comment is sent. The stream does not end.",
         answers=OperationBody,
         stream=EVENT_STREAM,
         wait=follow_events,

@@ -12,10 +12,11 @@ class StartQuery(Query):
     """Only the defaults are built."""
 
     validate_only: Annotated[Literal["true", "false"], only(built="false")] = "false"
-    """Whether only to plan, and to change nothing. Only `false` is available yet."""
+    """Whether to validate the request without changing anything. Currently only `false` is
+    available."""
     on_conflict: Annotated[Literal["reject", "queue", "supersede"], only(built="reject")] = "reject"
-    """What to do while another operation holds the resource: `reject` answers 409
-    `operation_conflict`. Only `reject` is available yet."""
+    """What to do while another operation holds the resource: `reject` returns 409
+    `operation_conflict`. Currently only `reject` is available."""
 
 
 def refuse_plan(request: web.Request) -> None:

@@ -120,7 +120,7 @@ def _last_id(request: web.Request, form: re.Pattern[str]) -> re.Match[str] | Non
         return None
     found = form.fullmatch(given)
     if found is None:
-        raise Invalid([Fault("Last-Event-ID", "bad_format", "not an id of this stream")])
+        raise Invalid([Fault("Last-Event-ID", "bad_format", "is not an event ID of this stream")])
     return found
 
 

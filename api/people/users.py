@@ -27,7 +27,7 @@ class UserBody(ResponseBody):
     name: str
     avatar: str | None
     role: str
-    """Their own role; it counts in the whole tenant. Grants add to it."""
+    """The user's own role, which applies to the whole tenant; grants add to it."""
     status: Literal["active", "inactive", "suspended", "pending"]
     tenant_id: UUID
     last_login: datetime | None
@@ -40,10 +40,10 @@ class UserPage(ResponseBody):
 
 
 class UserChange(RequestBody):
-    """What is to be changed of a user (JSON merge patch)."""
+    """Changes to a user (JSON merge patch)."""
 
     role: Identifier
-    """The name of a role of the tenant."""
+    """The name of one of the tenant's roles."""
 
 
 def user_body(user: User) -> UserBody:
@@ -75,9 +75,9 @@ ENDPOINTS = (
         method="GET",
         path="/v1/me",
         permission=None,
-        why_open="it shows the caller to themselves",
+        why_open="you can always see yourself",
         tag=USERS,
-        summary="Get yourself",
+        summary="Get the current user",
         answers=UserBody,
         act=get_me,
     ),
@@ -107,9 +107,9 @@ ENDPOINTS = (
         permission=BIND,
         target=Target.USER,
         tag=USERS,
-        summary="Give a user another role of their own",
-        description="You need the right to give both roles, the old one and the new one. Nobody "
-        "can change their own role. A tenant always keeps an admin (409 `last_admin`).",
+        summary="Change a user's own role",
+        description="You must be allowed to give both the old role and the new one. You cannot "
+        "change your own role. A tenant always keeps at least one admin (409 `last_admin`).",
         answers=UserBody,
         body=UserChange,
         refuses=(LastAdmin,),

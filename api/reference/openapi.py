@@ -22,19 +22,19 @@ Shape = Mapping[str, Any]
 TEXT = {"type": "string"}
 KEY = {**TEXT, "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
 KEY_SAID = (
-    "1 to 255 printable ASCII characters without spaces, of your choice; kept for at least "
-    "24 hours. A repeat of the same request under the same key starts nothing: it is answered with "
-    "the operation of the first, as it is now, or with the answer of the first. Another request "
-    "under it is refused (422 `idempotency_key_reused`)."
+    "1 to 255 printable ASCII characters without spaces, chosen by you and kept for at least "
+    "24 hours. Repeating a request with the same key changes nothing: it returns the operation "
+    "that the first request started, in its current state, or the first response. A different "
+    "request with the same key is refused (422 `idempotency_key_reused`)."
 )
 MATCH_SAID = (
-    "The `ETag` of the state that you mean to change: in any other nothing is changed (412). "
-    "`*` is any state."
+    "The `ETag` of the state that you mean to change. If the resource has a different one, nothing "
+    "is changed (412). `*` matches any state."
 )
 RESUME_SAID = (
-    "The `id` of the last event that you have read: the stream continues after it, with nothing "
-    "lost. Without it, one operation's stream begins with its first event, that of all with the "
-    "next."
+    "The `id` of the last event that you received; the stream continues after it without gaps. "
+    "Without it, the stream of one operation begins with its first event, and the stream of all "
+    "operations with the next event."
 )
 
 
@@ -101,8 +101,8 @@ def _kinds(body: type[BaseModel] | Either | None) -> tuple[type[BaseModel], ...]
 
 
 def _operation(endpoint: Endpoint, examples: Examples) -> Shape:
-    needs = f"Needs the permission `{endpoint.permission}`{endpoint.target.where}."
-    needs = needs if endpoint.permission else f"Needs no permission: {endpoint.why_open}."
+    needs = f"Requires the permission `{endpoint.permission}`{endpoint.target.where}."
+    needs = needs if endpoint.permission else f"Requires no permission: {endpoint.why_open}."
     said = {
         "operationId": endpoint.name,
         "summary": endpoint.summary,
@@ -130,7 +130,7 @@ def _parameters(endpoint: Endpoint) -> Iterator[Shape]:
     for name in re.findall(r"\{(\w+)\}", endpoint.path):
         named = name in endpoint.named
         shape = {"pattern": UUID_OR_NAME} if named else {"format": "uuid"}
-        said = "An id, or `name:` and a name." if named else "An id."
+        said = "An ID, or `name:` followed by a name." if named else "An ID."
         yield _parameter("path", name, {**TEXT, **shape}, said)
     query = endpoint.query.model_json_schema(schema_generator=Schemas)
     for name, schema in query.get("properties", {}).items():
@@ -184,7 +184,7 @@ def _answer(endpoint: Endpoint, example: object) -> Shape:
     return {
         "description": endpoint.summary,
         "content": {media: _media(endpoint.answers, example)},
-        "headers": {"X-Request-Id": {"description": "The request's id", "schema": TEXT}},
+        "headers": {"X-Request-Id": {"description": "The request ID", "schema": TEXT}},
     }
 
 

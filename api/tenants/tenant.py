@@ -31,9 +31,9 @@ class TenantBody(ResponseBody):
     id: UUID
     name: str
     status: Literal["active", "suspended"]
-    """Suspended: it can be read, and nothing can be started."""
+    """A suspended tenant is read-only."""
     timezone: str
-    """In which its billing periods begin and end."""
+    """The time zone in which billing periods begin and end."""
     currency: str
     billing_cycle: Literal["month", "day"]
     created_at: datetime
@@ -41,13 +41,13 @@ class TenantBody(ResponseBody):
 
 
 class TenantChange(RequestBody):
-    """What is to be changed (JSON merge patch); what is left out stays."""
+    """Changes to the tenant (JSON merge patch); omitted fields stay as they are."""
 
     name: Annotated[str, StringConstraints(pattern=SAID, max_length=128)] = unsaid()
     timezone: Annotated[str, AfterValidator(_known_zone)] = unsaid()
-    """A name of the IANA time zone database. It counts from the next billing period on."""
+    """A name from the IANA time zone database. Takes effect with the next billing period."""
     billing_cycle: Literal["month", "day"] = unsaid()
-    """It counts from the next billing period on."""
+    """Takes effect with the next billing period."""
 
 
 async def get_tenant(call: Call[None, Query]) -> Reply:

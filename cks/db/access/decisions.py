@@ -46,19 +46,19 @@ class Target(StrEnum):
     ``ANYWHERE`` is for lists that show what each grant reaches, ``OWN`` for those that show in any
     case what the caller asked for; ``GRANTEE``, for what the body names the place of.
 
-    ``where`` says it after the words "needs the permission"; ``kind`` is what a request must name
-    for it, if anything.
+    ``where`` says it after the words "requires the permission"; ``kind`` is what a request must
+    name for it, if anything.
     """
 
     TENANT = "tenant", " in the whole tenant"
-    ANYWHERE = "anywhere", " in any place, and shows what your grants of it reach"
-    OWN = "own", "; what you have started yourself is always shown"
+    ANYWHERE = "anywhere", " in any scope; you see only what your grants cover"
+    OWN = "own", "; you always see the operations that you started"
     CLUSTER = "cluster", " in the cluster", "cluster"
-    OPERATION = "operation", " where the operation takes place", "operation"
+    OPERATION = "operation", " in the scope of the operation", "operation"
     USER = "user", " in the whole tenant", "user"
-    GRANTEE = "grantee", " where the role is to be bound", "user"
+    GRANTEE = "grantee", " in the scope of the grant", "user"
     ROLE = "role", " in the whole tenant", "role"
-    GRANT = "grant", " where the role is bound", "grant"
+    GRANT = "grant", " in the scope of the grant", "grant"
 
     where: str
     kind: str | None
@@ -73,7 +73,7 @@ class Target(StrEnum):
     @property
     def lost(self) -> str:
         """Say that such a thing is not there, or not for whoever asks: the two sound the same."""
-        return f"There is no such {self.kind}."
+        return f"The {self.kind} does not exist."
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ async def an_admin_stays(session: AsyncSession) -> AsyncIterator[None]:
     except asyncpg.CheckViolationError as error:
         if error.constraint_name != "last_admin":
             raise
-        raise LastAdmin("The tenant would be left without an admin.") from error
+        raise LastAdmin("This would leave the tenant without an admin.") from error
 
 
 def who_asked(operation: OperationState) -> tuple[UUID | None, str, UUID | None]:

@@ -176,8 +176,8 @@ def _cannot_bind(until: datetime | None) -> Forbidden:
     """Return the refusal for who may not bind there, or not for as long: until when they may."""
     members = {"missing": [BIND], "held_until": rfc3339_or_none(until)}
     if until is None:
-        return Forbidden(f"This needs the permission {BIND} there.", members=members)
-    detail = f"Your permission {BIND} there ends at {rfc3339(until)}, before this would."
+        return Forbidden(f"The permission {BIND} is required in this scope.", members=members)
+    detail = f"Your permission {BIND} in this scope expires at {rfc3339(until)}, before this grant."
     return Forbidden(detail, members=members)
 
 
@@ -215,5 +215,5 @@ async def _sees(session: AsyncSession, caller: Caller, place: Place) -> bool:
 
 def _no_place(place: Place) -> Invalid:
     if place.namespace_id:
-        return Invalid([Fault("/namespace_id", "unknown_namespace", "there is no such namespace")])
-    return Invalid([Fault("/cluster_id", "unknown_cluster", "there is no such cluster")])
+        return Invalid([Fault("/namespace_id", "unknown_namespace", "does not exist")])
+    return Invalid([Fault("/cluster_id", "unknown_cluster", "does not exist")])

@@ -46,7 +46,7 @@ IS_ADMIN = "SELECT is_admin($1, NULL, NULL, NULL)"
 FORGET_EXPIRED = sa.text(
     "DELETE FROM rbac_user_roles WHERE role_id = :role AND expires_at <= now()"
 )
-RULING = "A role that rules over people or rights"
+RULING = "a role that manages users or access"
 MOST_NAMED = 50
 """Of those who have a role, so many are named to who wants to delete it."""
 
@@ -192,9 +192,9 @@ async def _in_use(session: AsyncSession, caller: Caller, users: Sequence[UUID]) 
         rows = await session.execute(query.order_by(User.id))
         told = [{"id": str(row.id), "email": row.email} for row in rows]
     count = len(users)
-    detail = "A user of the tenant has this role."
+    detail = "1 user has this role."
     if count > 1:
-        detail = f"{count} users of the tenant have this role."
+        detail = f"{count} users have this role."
     return RoleInUse(detail, members={"users": told, "count": count})
 
 
@@ -225,7 +225,7 @@ async def _check_known(session: AsyncSession, listed: Iterable[str]) -> None:
 
 def _check_mark(unprivileged: bool, listed: Iterable[str]) -> None:  # noqa: FBT001
     if unprivileged and is_privileged(listed):
-        detail = "a role that grants power over people or rights is privileged"
+        detail = "must be false for a role that manages users or access"
         raise Invalid([Fault("/unprivileged", "privileged_role", detail)])
 
 
@@ -242,13 +242,13 @@ async def _check_ruling(
         return
     whole = caller.narrowed is None
     if not (whole and await driver(session).fetchval(IS_ADMIN, caller.user_id)):
-        raise needs_admin("An unprivileged role" if marked else RULING)
+        raise needs_admin("an unprivileged role" if marked else RULING)
 
 
 def needs_admin(what: str, missing: Sequence[str] = ()) -> Forbidden:
     """Return the refusal for what an admin alone may do, whatever permissions somebody holds."""
     members = {"missing": list(missing), "needs_role": ADMIN}
-    return Forbidden(f"{what} takes an admin.", members=members)
+    return Forbidden(f"Only an admin can manage {what}.", members=members)
 
 
 async def _check_held(
@@ -264,5 +264,5 @@ async def _check_held(
 def lacking(missing: Sequence[str]) -> Forbidden:
     """Return the refusal for who would give, or take, what they do not hold."""
     told = ", ".join(missing)
-    detail = f"You do not hold, in that place and for that long, what the role lists: {told}."
+    detail = f"You lack permissions of the role, in this scope or for as long: {told}."
     return Forbidden(detail, members={"missing": list(missing)})

@@ -40,7 +40,7 @@ async def find_pool(
         query = query.with_for_update().execution_options(populate_existing=True)
     found: NodePool | None = await session.scalar(query)
     if found is None:
-        raise NotFound("There is no such node pool.")
+        raise NotFound("The node pool does not exist.")
     return found
 
 

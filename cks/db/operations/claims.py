@@ -65,7 +65,7 @@ async def holders_of(session: AsyncSession, claim: Claim) -> Sequence[Operation]
 def conflict_with(holder: Operation) -> OperationConflict:
     """Return the refusal that says which operation is in the way."""
     return OperationConflict(
-        f"The operation {holder.type} ({holder.id}) holds this resource.",
+        f"The operation {holder.type} ({holder.id}) is in progress on this resource.",
         members={
             "conflicting_operation_id": str(holder.id),
             "conflicting_operation_type": holder.type,

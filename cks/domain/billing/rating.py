@@ -150,7 +150,7 @@ def _pieces(segment: Segment, prices: Sequence[Price], start: int, end: int) -> 
 def _check_priced(sku: str, until: int, needed: int) -> None:
     if until < needed:
         at = EPOCH + timedelta(seconds=until)
-        raise NoPrice(f"{sku} has no price at {at.isoformat()}.", members={"sku": sku})
+        raise NoPrice(f"There is no price for {sku} at {at.isoformat()}.", members={"sku": sku})
 
 
 def _line(pieces: Sequence[Piece], exact: Decimal, cost: Decimal) -> Line:

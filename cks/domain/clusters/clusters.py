@@ -57,7 +57,7 @@ def check_networking(pod_cidr: str, service_cidr: str) -> list[Fault]:
     ]
     pods, services = parsed
     if pods and services and pods.overlaps(services):
-        detail = f"{services} overlaps the pods' {pods}"
+        detail = f"{services} overlaps the pod CIDR {pods}"
         faults.append(Fault("/service_cidr", "overlapping_cidr", detail))
     return faults
 
@@ -75,10 +75,10 @@ def _network_of(text: str) -> tuple[IPv4Network | None, str]:
     try:
         network = IPv4Network(text)  # also takes netmasks, which no provider does
     except ValueError as error:
-        return None, f"not an IPv4 CIDR block: {error}"
+        return None, f"must be an IPv4 CIDR block: {error}"
     if str(network) != text:
-        return None, f"write it as {network}"
+        return None, f"must be written as {network}"
     if not WIDEST <= network.prefixlen <= NARROWEST:
-        needed = f"a prefix from /{WIDEST} to /{NARROWEST} is needed"
+        needed = f"must have a prefix between /{WIDEST} and /{NARROWEST}"
         return None, f"{needed}, not /{network.prefixlen}"
     return network, ""

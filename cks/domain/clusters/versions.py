@@ -99,8 +99,8 @@ def resolve(minors: Sequence[Minor], wanted: str | None, at: datetime) -> str | 
         return found[0].latest_patch
     offered = choices(minors, at)
     if not offered:
-        return Fault("/version", "version_not_offered", "no version is on offer now")
-    what = "not on offer" if meant else "unknown"
+        return Fault("/version", "version_not_offered", "no version is currently available")
+    what = "not available" if meant else "unknown"
     newest = "".join(
         _newest(minor) for minor in offered if str(wanted).startswith(f"{minor.minor}.")
     )
@@ -108,12 +108,12 @@ def resolve(minors: Sequence[Minor], wanted: str | None, at: datetime) -> str | 
     return Fault(
         "/version",
         "version_not_offered" if meant else "unknown_version",
-        f"{wanted} is {what}; {newest}choose one of {names}",
+        f"{wanted} is {what}; {newest}choose one of: {names}",
     )
 
 
 def _newest(minor: Minor) -> str:
-    return f"the newest patch of {minor.minor} is {minor.latest_patch}; "
+    return f"the latest patch of {minor.minor} is {minor.latest_patch}; "
 
 
 def check_minors(minors: Sequence[Minor]) -> list[str]:
@@ -122,7 +122,7 @@ def check_minors(minors: Sequence[Minor]) -> list[str]:
     wrong = [said for minor in in_order for said in _check_minor(minor)]
     for before, after in pairwise(in_order):
         if before.minor == after.minor:
-            wrong.append(f"{after.minor} is there twice")
+            wrong.append(f"{after.minor} appears twice")
         elif after.released < before.released:
             when = f"released on {after.released}, before {before.minor} ({before.released})"
             wrong.append(f"{after.minor} is {when}")
@@ -133,7 +133,7 @@ def _check_minor(minor: Minor) -> list[str]:
     wrong = []
     dates = [minor.released, minor.maintenance_from or minor.released, minor.end_of_life]
     if dates != sorted(dates):
-        wrong.append(f"the dates of {minor.minor} do not follow one another")
+        wrong.append(f"the dates of {minor.minor} are not in order")
     if not minor.latest_patch.startswith(f"{minor.minor}."):
-        wrong.append(f"{minor.latest_patch} is no patch of {minor.minor}")
+        wrong.append(f"{minor.latest_patch} is not a patch of {minor.minor}")
     return wrong

@@ -18,17 +18,17 @@ LEFT_BEHIND = "left_behind"
 """No reason to fail: an undo that has no more time."""
 
 FAILURES: dict[str, tuple[Culprit, str]] = {
-    PROVIDER_UNAVAILABLE: ("provider", "The infrastructure provider kept failing"),
+    PROVIDER_UNAVAILABLE: ("provider", "The infrastructure provider failed repeatedly"),
     NO_CAPACITY: ("provider", "The infrastructure provider has no capacity left"),
     PROVIDER_QUOTA: ("provider", "The infrastructure provider's own quota is exhausted"),
     STEP_TIMED_OUT: ("provider", "The infrastructure provider took too long"),
     INTERNAL: ("internal", "An internal error occurred"),
-    ENGINE_LOST: ("internal", "The work was interrupted"),
+    ENGINE_LOST: ("internal", "The operation was interrupted"),
     PERMISSION_LOST: (
         "user",
         "Whoever asked for it lost the right to it before it started",
     ),
-    DEADLINE_EXCEEDED: ("internal", "The operation took longer than it may"),
+    DEADLINE_EXCEEDED: ("internal", "The operation exceeded its time limit"),
 }
 """Code → whose fault it is, and what a tenant reads.  Each may succeed when tried again."""
 

@@ -206,7 +206,7 @@ def cancel_snapshot(
 ) -> CancelSnapshot:
     """Say what a cancel would do to an operation in this state; ``effect`` is its type's."""
     if status not in LIVE:
-        return _no_cancel(f"The operation has ended: {status}.")
+        return _no_cancel(f"The operation has already ended: {status}.")
     if ending is not None:
         return _no_cancel("The operation is already being undone.")
     if effect == "none":

@@ -48,14 +48,14 @@ async def test_what_is_no_json_in_utf_8_is_malformed(client: Client, raw: bytes)
 @pytest.mark.parametrize(
     ("raw", "why"),
     [
-        (b"", "The body is missing: this call takes a JSON object."),
-        (b" \n", "The body is missing: this call takes a JSON object."),
-        (b'{"name": "\xe9"}', "The body is not UTF-8: byte 11."),
-        (b'{"name": "\\ud800"}', "The body is not UTF-8: it holds half of a surrogate pair."),
-        (b'{\n "name": x}', "The body is not JSON: line 2, column 10."),
+        (b"", "The body is missing: this request takes a JSON object."),
+        (b" \n", "The body is missing: this request takes a JSON object."),
+        (b'{"name": "\xe9"}', "The body is not valid UTF-8 at byte 11."),
+        (b'{"name": "\\ud800"}', "The body contains an unpaired surrogate."),
+        (b'{\n "name": x}', "The body is not valid JSON at line 2, column 10."),
         (b'{"name": NaN}', "The body is not JSON: NaN is not a JSON number."),
         (b"[" * 100_000, "The body is nested too deeply."),
-        (b"1" * 5_000, "A number in the body has too many digits."),
+        (b"1" * 5_000, "The body contains a number with too many digits."),
     ],
     ids=range(8),
 )

@@ -21,8 +21,8 @@ async def client(stranger: Client, urls: Urls) -> Client:
 
 
 NO_LABEL = (
-    "must be lower-case letters, digits and hyphens, beginning and ending with a letter or digit,"
-    " at most 63"
+    "must be at most 63 lowercase letters, digits or hyphens, and start and end with a letter or"
+    " digit"
 )
 FIELDS = (
     "is not a known field; known fields: name, version, networking, tags, node_pools,"
@@ -38,17 +38,17 @@ WORDS: list[tuple[dict[str, Any], str, str]] = [
     ({"name": "No"}, "/name", NO_LABEL),
     ({"name": 1}, "/name", "must be a string"),
     ({"name": "a" * 64}, "/name", "must have at most 63 characters"),
-    ({"version": "new"}, "/version", "must be a minor such as 1.35, or its newest patch"),
+    ({"version": "new"}, "/version", "must be a version such as 1.35 or 1.35.8"),
     ({"networking": []}, "/networking", "must be an object"),
     ({"tags": 1}, "/tags", "must be an object"),
-    ({"tags": {"-": "x"}}, "/tags/-", "its key must be letters, digits, hyphens, dots,"),
-    ({"tags": {"a": "\n"}}, "/tags/a", "must not hold control characters"),
+    ({"tags": {"-": "x"}}, "/tags/-", "its key must be at most 63 letters, digits, hyphens,"),
+    ({"tags": {"a": "\n"}}, "/tags/a", "must not contain control characters"),
     ({"node_pools": {}}, "/node_pools", "must be a list"),
     ({"node_pools": []}, "/node_pools", "must have at least 1 entries; it has 0"),
     ({"node_pools": [1]}, POOL, "must be an object"),
     ({"node_pools": [{}]}, f"{POOL}/name", "is missing"),
     ({"node_pools": [pool(node_count="2")]}, f"{POOL}/node_count", "must be a whole number"),
-    ({"node_pools": [pool(disk_size=1)]}, f"{POOL}/disk_size", "must be from 10 to 16384"),
+    ({"node_pools": [pool(disk_size=1)]}, f"{POOL}/disk_size", "must be between 10 and 16384"),
     ({"node_pools": [pool(autoscaling=1)]}, f"{POOL}/autoscaling", "must be true or false"),
     (
         {"node_pools": [pool(autoscaling=True)]},
@@ -93,7 +93,7 @@ async def test_an_old_patch_is_told_the_newest(client: Client) -> None:
     (offered, *_) = (await client.get("/v1/versions")).body["results"]
     asked = f"{offered['minor']}.999"
     (fault,) = (await client.post(CLUSTERS, order(version=asked))).body["errors"]
-    newest = f"the newest patch of {offered['minor']} is {offered['latest_patch']}"
+    newest = f"the latest patch of {offered['minor']} is {offered['latest_patch']}"
     assert newest in fault["detail"]
 
 

@@ -153,8 +153,8 @@ async def test_nobody_waits_for_what_has_ended(client: Client) -> None:
 @pytest.mark.parametrize(
     ("wait", "code", "why"),
     [
-        ("61", "out_of_range", "must be from 0 to 60"),
-        ("-1", "out_of_range", "must be from 0 to 60"),
+        ("61", "out_of_range", "must be between 0 and 60"),
+        ("-1", "out_of_range", "must be between 0 and 60"),
         ("9" * 5_000, "out_of_range", "has too many digits"),
         ("x", "wrong_type", "must be a whole number"),
         ("1.5", "wrong_type", "must be a whole number"),

@@ -71,4 +71,4 @@ async def test_another_tenants_people_are_not_there(
     theirs = (await (await admin_of_another(stranger, urls)).get("/v1/me")).body["id"]
     for who in (theirs, str(uuid4())):
         answer = await client.call("PATCH", f"/v1/users/{who}", {"role": "viewer"})
-        assert (answer.status, answer.body["detail"]) == (404, "There is no such user.")
+        assert (answer.status, answer.body["detail"]) == (404, "The user does not exist.")

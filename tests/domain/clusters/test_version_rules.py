@@ -120,10 +120,10 @@ def test_what_was_withdrawn_cannot_be_ordered_whatever_its_dates_say() -> None:
     ("wrong", "said"),
     [
         ([MINOR, replace(UNDATED, released=RELEASED - DAY)], "before 1.35"),
-        ([MINOR, MINOR], "1.35 is there twice"),
-        ([replace(MINOR, maintenance_from=ENDS + DAY)], "do not follow one another"),
-        ([replace(MINOR, end_of_life=RELEASED - DAY, maintenance_from=None)], "do not follow"),
-        ([replace(MINOR, latest_patch="1.3.58")], "1.3.58 is no patch of 1.35"),
+        ([MINOR, MINOR], "1.35 appears twice"),
+        ([replace(MINOR, maintenance_from=ENDS + DAY)], "are not in order"),
+        ([replace(MINOR, end_of_life=RELEASED - DAY, maintenance_from=None)], "are not in order"),
+        ([replace(MINOR, latest_patch="1.3.58")], "1.3.58 is not a patch of 1.35"),
     ],
 )
 def test_minors_that_cannot_be_are_named(wrong: list[Minor], said: str) -> None:
@@ -174,8 +174,8 @@ def test_no_wish_means_the_newest_by_number_not_by_letters() -> None:
 
 def test_a_patch_that_is_not_the_newest_is_refused_with_the_newest_and_the_choices() -> None:
     found = resolve([MINOR, UNDATED], "1.35.7", at(RELEASED))
-    newest = "the newest patch of 1.35 is 1.35.8"
-    detail = f"1.35.7 is unknown; {newest}; choose one of 1.36, 1.35"
+    newest = "the latest patch of 1.35 is 1.35.8"
+    detail = f"1.35.7 is unknown; {newest}; choose one of: 1.36, 1.35"
     assert found == Fault("/version", "unknown_version", detail)
 
 
@@ -187,4 +187,4 @@ def test_an_expired_minor_is_refused_as_no_longer_on_offer() -> None:
 
 def test_an_empty_offer_is_a_fault_that_says_so() -> None:
     found = resolve([MINOR], None, at(RELEASED - DAY))
-    assert found == Fault("/version", "version_not_offered", "no version is on offer now")
+    assert found == Fault("/version", "version_not_offered", "no version is currently available")
