@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from cks.db.admin.tenants import Founded
 from cks.db.operations import cancelling, events, operations
@@ -16,6 +17,7 @@ from cks.domain.clusters.pool_update import UpdateNodePool
 from cks.domain.operations import moves, steps
 from cks.domain.operations.failures import PROVIDER_UNAVAILABLE, failed_at
 from cks.domain.operations.lifecycle import OperationRef, OperationStatus, StepStatus
+from cks.domain.operations.plans import ResourceKind, Undo
 from cks.domain.operations.state import OperationState
 from tests.db.operations.test_views import asked
 
@@ -119,3 +121,22 @@ async def test_a_request_of_another_type_is_not_read(database: Database, ref: Op
     assert request_of(found, CreateCluster).name
     with pytest.raises(TypeError, match=r"cluster\.create asks for CreateCluster"):
         request_of(found, UpdateNodePool)
+
+
+FORMER = """
+INSERT INTO operation_steps (tenant_id, operation_id, position, name, title, weight, resource_id)
+VALUES (:tenant, :operation, 100, 'node_pool:web', 'Create node pool web (2 nodes)', 72, :pool)
+"""
+
+
+async def test_a_step_that_the_version_before_writes_says_what_its_name_meant(
+    database: Database, ref: OperationRef
+) -> None:
+    """As an API process does that was not restarted yet when the schema came."""
+    names = {"tenant": ref.tenant_id, "operation": ref.id, "pool": uuid4()}
+    async with database.begin(ref.tenant_id) as session:
+        await session.execute(sa.text(FORMER), names)
+        step = (await operations.read(session, ref.id)).steps[-1]
+    assert (step.action, step.stage, step.resource_name) == ("node_pool", 2, "web")
+    assert (step.makes, step.undo) == (ResourceKind.NODE_POOL, Undo.REMOVE)
+    assert step.limit_seconds == 30 * 60 + 30 * 2

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from temporalio.api.enums.v1 import EventType
@@ -20,6 +21,7 @@ from cks.domain.registry import TYPES
 from cks.providers.simulated.wire import Call, FaultKind
 from tests.conftest import Urls
 from tests.support.frames import Persists, Stops
+from tests.support.requests import pool
 from tests.support.site import Site, site
 from workflows.operation_run import PAUSE, RESUME
 
@@ -130,3 +132,34 @@ async def test_a_run_may_belong_to_no_cluster(ours: Site) -> None:
     operation = replace(await ours.order(), cluster_id=None)
     known = {pair.key.name for pair in launch_of(operation).search_attributes()}
     assert known == {"CksTenantId", "CksOperationId", "CksOperationType"}
+
+
+def former_input(operation: OperationState) -> dict[str, Any]:
+    """Return what runs were given before revision 0016: everything but stages and actions."""
+    fields = ("name", "title", "limit_seconds")
+    return {
+        "operation": {"tenant_id": str(operation.tenant_id), "id": str(operation.id)},
+        "cluster_id": str(operation.cluster_id),
+        "version": "1.35.8",
+        "pod_cidr": "10.244.0.0/16",
+        "service_cidr": "10.96.0.0/16",
+        "pools": [],
+        "steps": [{name: getattr(step, name) for name in fields} for step in operation.steps],
+    }
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_run_of_the_former_version_goes_on_under_this_one(ours: Site, fails: bool) -> None:  # noqa: FBT001
+    operation = await ours.order(pool("small", 1), pool("large", 3))
+    if fails:
+        await ours.fault(operation, Call.ENSURE_ADDONS, FaultKind.ERROR, 2)
+    await ours.temporal.start_workflow(
+        "ProvisionCluster",
+        former_input(operation),
+        id=operation.workflow_id,
+        task_queue=ours.engine._task_queue,
+    )
+    rows = await ours.ended(operation)
+    expected = OperationStatus.FAILED if fails else OperationStatus.COMPLETED
+    assert rows.operation.status is expected
+    assert (await ours.kinds_alive(operation)).count("node") == (0 if fails else 4)
