@@ -53,9 +53,9 @@ async def answering(request: web.Request, handler: Handler) -> web.StreamRespons
     given = request.headers.get(REQUEST_ID_HEADER, "")
     request[REQUEST_ID] = given if GOOD_REQUEST_ID.fullmatch(given) else uuid4().hex
     logs.begin(request_id=request[REQUEST_ID])
-    with measured(request) as told:
+    with measured(request) as outcome:
         response = await _answered(request, handler)
-        told.status = response.status
+        outcome.status = response.status
     if not response.prepared:
         response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
     return response

@@ -58,8 +58,8 @@ async def run(seconds: float) -> Result:
             floor = _asking(connection, FLOOR, ((place["id"],) for place in places))
             result = await contest.hold(ours, floor, seconds)
         await connection.close()
-    told = {"milliseconds_per_check": 1000 / result.ours}
-    return replace(result, more=told)
+    params = {"milliseconds_per_check": 1000 / result.ours}
+    return replace(result, more=params)
 
 
 def _asking(

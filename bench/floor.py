@@ -32,12 +32,12 @@ async def read(request: web.Request) -> web.Response:
 
 
 async def accept(request: web.Request) -> web.Response:
-    wish = await request.json()
+    asked = await request.json()
     cluster, operation, tenant = uuid7(), uuid7(), UUID(request.headers["Authorization"][7:])
     async with request.app[POOL].acquire() as connection, connection.transaction():
-        name, version = wish["name"], wish["version"]
+        name, version = asked["name"], asked["version"]
         await connection.execute(CLUSTER, cluster, tenant, name, version)
-        await connection.execute(OPERATION, operation, tenant, cluster, json.dumps(wish))
+        await connection.execute(OPERATION, operation, tenant, cluster, json.dumps(asked))
     return web.json_response({"id": str(operation)}, status=202)
 
 

@@ -130,15 +130,15 @@ def _running(
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[int]:
     """Run a program for as long as the block lasts; what it told is shown if that fails."""
-    with tempfile.TemporaryFile() as told:
+    with tempfile.TemporaryFile() as params:
         running = subprocess.Popen(  # noqa: S603
-            command, user=user, cwd=cwd, env=environment, stdout=told, stderr=told
+            command, user=user, cwd=cwd, env=environment, stdout=params, stderr=params
         )
         try:
             yield running.pid
         except Exception:
-            told.seek(0)
-            sys.stderr.write(told.read()[-TAIL:].decode(errors="replace"))
+            params.seek(0)
+            sys.stderr.write(params.read()[-TAIL:].decode(errors="replace"))
             raise
         finally:
             _stop(running)

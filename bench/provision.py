@@ -124,9 +124,9 @@ async def run(seconds: float) -> Result:
         three, more = await site.history(3)
         result = await contest.hold(site.ours, site.floor, seconds)
     each = {"events": (three - one) / 2, "actions": (more - actions) / 2}
-    told = {"events_per_operation": one, "events_per_further_pool": each["events"]}
-    told |= {"actions_per_operation": actions, "actions_per_further_pool": each["actions"]}
-    return replace(result, more=told)
+    params = {"events_per_operation": one, "events_per_further_pool": each["events"]}
+    params |= {"actions_per_operation": actions, "actions_per_further_pool": each["actions"]}
+    return replace(result, more=params)
 
 
 @asynccontextmanager

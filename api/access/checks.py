@@ -123,8 +123,8 @@ async def _check_user(call: Call[AccessCheck, Query], user_id: UUID) -> None:
 
 def _answer(found: Explained) -> AccessBody:
     reason = REASONS[found.code].format(role=found.role, scope=found.scope)
-    told = {name: getattr(found, name) for name in ("code", "role", "scope", "via", "grant_id")}
-    return AccessBody.model_validate({"allowed": found.allowed, "reason": reason, **told})
+    shown = {name: getattr(found, name) for name in ("code", "role", "scope", "via", "grant_id")}
+    return AccessBody.model_validate({"allowed": found.allowed, "reason": reason, **shown})
 
 
 async def list_my_permissions(call: Call[None, PageQuery]) -> Reply:

@@ -11,7 +11,7 @@ from api.http.validation import Query, RequestBody, ResponseBody, id_in
 from api.tags import USERS
 from cks.db.access import grants
 from cks.db.access.decisions import Target
-from cks.db.access.grants import GrantView, GrantWish
+from cks.db.access.grants import GrantInput, GrantView
 from cks.db.people import users
 from cks.domain.access.permissions import BIND, Place
 from cks.domain.instants import rfc3339_or_none
@@ -87,10 +87,10 @@ async def list_grants(call: Call[None, PageQuery]) -> Reply:
 
 async def create_grant(call: Call[NewGrant, Query]) -> Reply:
     user = await users.find(call.session, id_in(call.request, "user_id"))
-    asked = call.body
-    place = Place(asked.cluster_id, asked.namespace_id)
-    wish = GrantWish(asked.role, place, asked.expires_at)
-    made = await grants.bind(call.session, call.caller, user.id, wish, call.at)
+    body = call.body
+    place = Place(body.cluster_id, body.namespace_id)
+    asked = GrantInput(body.role, place, body.expires_at)
+    made = await grants.bind(call.session, call.caller, user.id, asked, call.at)
     where = {"Location": f"/v1/users/{user.id}/roles/{made.grant.id}"}
     return Reply(_body(made), where, Subject("user", user.id), detail=_logged(made))
 
@@ -105,9 +105,9 @@ def _logged(view: GrantView) -> dict[str, object]:
     """Return what the log keeps of a grant."""
     grant = view.grant
     places = {"cluster_id": grant.cluster_id, "namespace_id": grant.namespace_id}
-    told = {name: str(value) for name, value in places.items() if value}
+    place = {name: str(value) for name, value in places.items() if value}
     until = rfc3339_or_none(grant.expires_at)
-    return {"grant_id": str(grant.id), "role": view.role, "expires_at": until, **told}
+    return {"grant_id": str(grant.id), "role": view.role, "expires_at": until, **place}
 
 
 ENDPOINTS = (

@@ -20,7 +20,7 @@ BATCH = 200
 
 
 class Relay:
-    """Starts what waits and forwards the wishes to end; both may be repeated."""
+    """Starts what waits and forwards the requests to end; both may be repeated."""
 
     def __init__(self, database: Database, dispatch: Dispatch, engine: Engine) -> None:
         self._database = database
@@ -28,7 +28,7 @@ class Relay:
         self._engine = engine
 
     async def relay(self) -> None:
-        """Start what waits, then forward the wishes to end.
+        """Start what waits, then forward the requests to end.
 
         Raise ``EngineAway`` at once when Temporal does not answer: the rest would only wait
         for it too.

@@ -66,11 +66,11 @@ class EstimateBody(ResponseBody):
 async def estimate_cost(call: Call[ClusterSpec | PoolSpec, Query]) -> Reply:
     """Price an order as it stands; its version and types are judged as for the order."""
     tariff = await current_tariff(call.session)
-    wish = call.body
-    if isinstance(wish, ClusterSpec):
-        charges = charges_of_cluster([_size(pool) for pool in wish.node_pools], tariff)
+    asked = call.body
+    if isinstance(asked, ClusterSpec):
+        charges = charges_of_cluster([_size(pool) for pool in asked.node_pools], tariff)
     else:
-        charges = charges_of_pool(_size(wish), tariff)
+        charges = charges_of_pool(_size(asked), tariff)
     months = monthly_costs(charges)
     body = EstimateBody(
         currency=tariff.currency,

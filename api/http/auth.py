@@ -70,7 +70,7 @@ class Authorization:
         Raise ``Unauthenticated`` for a token that is not alive, ``NotFound`` for what its user
         does not see, ``Forbidden`` where they lack the permission, and ``TenantSuspended``.
         """
-        async with self.database.enter(self.claim, self.question.told) as (session, row):
+        async with self.database.enter(self.claim, self.question.params) as (session, row):
             known = decisions.identity_of(row)
             caller = self.judge(known)
             yield Admission(session, caller, known.visibility(self.question.permission), known.at)

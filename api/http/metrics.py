@@ -24,28 +24,28 @@ log = logging.getLogger("cks.access")
 
 
 @dataclass(slots=True)
-class Told:
+class Outcome:
     """What became of a request."""
 
     status: int = 500
 
 
 @contextmanager
-def measured(request: web.Request) -> Iterator[Told]:
+def measured(request: web.Request) -> Iterator[Outcome]:
     """Count and log a request under its route's pattern, never under its path.
 
     A path can hold what a tenant named.
     """
     resource = request.match_info.route.resource
     route = resource.canonical if resource else "unknown"
-    began, told = time.perf_counter(), Told()
+    began, outcome = time.perf_counter(), Outcome()
     try:
-        yield told
+        yield outcome
     finally:
         seconds = time.perf_counter() - began
         SECONDS.labels(request.method, route).observe(seconds)
-        REQUESTS.labels(request.method, route, str(told.status)).inc()
-        if told.status == web.HTTPInternalServerError.status_code:
+        REQUESTS.labels(request.method, route, str(outcome.status)).inc()
+        if outcome.status == web.HTTPInternalServerError.status_code:
             ERRORS.inc()
-        fields = {"method": request.method, "route": route, "status": told.status}
+        fields = {"method": request.method, "route": route, "status": outcome.status}
         log.info("answered", extra={**fields, "milliseconds": round(seconds * 1000, 3)})

@@ -34,8 +34,8 @@ def cut_of(route: str, query: PageQuery) -> Cut:
     if query.page_token is None:
         return Cut(query.page_size)
     try:
-        told = json.loads(base64.urlsafe_b64decode(query.page_token.encode() + b"=="))
-        mark, after = str(told["of"]), UUID(str(told["after"]))
+        payload = json.loads(base64.urlsafe_b64decode(query.page_token.encode() + b"=="))
+        mark, after = str(payload["of"]), UUID(str(payload["after"]))
     except (ValueError, TypeError, KeyError) as error:
         raise _foreign() from error
     if mark != _mark(route, query):
@@ -47,8 +47,8 @@ def token_of(route: str, query: PageQuery, after: UUID | None) -> str | None:
     """Return the token of the next page, or ``None`` where there is none."""
     if after is None:
         return None
-    told = json.dumps({"of": _mark(route, query), "after": str(after)})
-    return base64.urlsafe_b64encode(told.encode()).decode().rstrip("=")
+    payload = json.dumps({"of": _mark(route, query), "after": str(after)})
+    return base64.urlsafe_b64encode(payload.encode()).decode().rstrip("=")
 
 
 def _mark(route: str, query: PageQuery) -> str:

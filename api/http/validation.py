@@ -80,11 +80,11 @@ def unsaid() -> Any:  # noqa: ANN401  (it stands for a value of whatever type)
 
 def only(*, built: object) -> AfterValidator:
     """Refuse every value but the one whose behaviour is built; after the field's own rules."""
-    told = {"built": json.dumps(built).strip('"')}
+    params = {"built": json.dumps(built).strip('"')}
 
     def check(value: object) -> object:
         if value != built:
-            raise PydanticCustomError(NOT_YET, "only {built} is available so far", told)
+            raise PydanticCustomError(NOT_YET, "only {built} is available so far", params)
         return value
 
     return AfterValidator(check)

@@ -125,7 +125,7 @@ async def follow_events(visit: Visit[Query]) -> web.StreamResponse:
 
 
 async def cancel_operation(call: Call[None, Query]) -> Reply:
-    """Write the wish down; the relay forwards it.  Repeating it is harmless."""
+    """Write the request down; the relay forwards it.  Repeating it is harmless."""
     operation_id = id_in(call.request, "operation_id")
     operation = await cancelling.request_cancel(call.session, operation_id)
     return started(call, await views.view_of(call.session, operation))

@@ -43,7 +43,7 @@ Event = tuple[str, OperationBody]
 class Glance:
     """The events since the last look; whether none will follow; whether some are held back."""
 
-    told: Sequence[Event]
+    fresh: Sequence[Event]
     over: bool = False
     held_back: bool = False
 
@@ -63,13 +63,13 @@ async def follow_one(visit: Visit[Query], operation_id: UUID) -> web.StreamRespo
             session = inside.session
             operation = await operations.read(session, operation_id)
             emails = await operations.emails_of(session, {operation.created_by})
-            told = await events.events_of(session, operation_id, seen)
+            fresh = await events.events_of(session, operation_id, seen)
         speed = visit.context.settings.provider_speed
         bodies = [
             (str(seq), operation_body(view_at(operation, snapshot, emails), speed))
-            for seq, snapshot in told
+            for seq, snapshot in fresh
         ]
-        seen = told[-1][0] if told else seen
+        seen = fresh[-1][0] if fresh else seen
         over = bodies[-1][1].done if bodies else operation.completed_at is not None
         return Glance(bodies, over)
 
@@ -93,20 +93,20 @@ async def follow_all(visit: Visit[Query]) -> web.StreamResponse:
             session = inside.session
             held_back = await events.any_held_back(session)
             ahead = await events.horizon(session)
-            told = await events.events_of_all(session, inside.visibility, seen)
-            found = await operations.read_many(session, {one.operation_id for one in told})
+            fresh = await events.events_of_all(session, inside.visibility, seen)
+            found = await operations.read_many(session, {one.operation_id for one in fresh})
             creators = {one.created_by for one in found.values()}
             emails = await operations.emails_of(session, creators)
         speed = visit.context.settings.provider_speed
-        seen = told[-1].position if told else seen
-        if len(told) < events.MOST:  # what lies before is not for this reader
+        seen = fresh[-1].position if fresh else seen
+        if len(fresh) < events.MOST:  # what lies before is not for this reader
             seen = max(seen, ahead)
         bodies = [
             (
                 f"{one.position.xid}-{one.position.id}",
                 operation_body(view_at(found[one.operation_id], one.snapshot, emails), speed),
             )
-            for one in told
+            for one in fresh
         ]
         return Glance(bodies, held_back=held_back)
 
@@ -132,20 +132,20 @@ async def _stream(visit: Visit[Query], key: UUID, look: Look) -> web.StreamRespo
     """
     with visit.context.announcements.about(key) as news:
         seen = await look()
-        told = Telling(await _begun(visit))
+        fresh = Telling(await _begun(visit))
         try:
-            await told.tell(seen.told)
+            await fresh.tell(seen.fresh)
             while not seen.over:
-                if len(seen.told) < events.MOST:
-                    await told.pause(news, held_back=seen.held_back)
+                if len(seen.fresh) < events.MOST:
+                    await fresh.pause(news, held_back=seen.held_back)
                 news.clear()
                 seen = await look()
-                await told.tell(seen.told)
+                await fresh.tell(seen.fresh)
         except (ConnectionError, Declined):
             log.info("%s: the reader has left the stream, or lost its permission", key)
         except Exception as error:  # noqa: BLE001  (an answer has begun: it can only end)
             log.warning("%s: the stream failed: %s", key, error)
-    return told.response
+    return fresh.response
 
 
 async def _begun(visit: Visit[Query]) -> web.StreamResponse:
@@ -168,11 +168,11 @@ class Telling:
     written: float = field(default_factory=time.monotonic)
     patience: float = HELD_BACK_SECONDS
 
-    async def tell(self, told: Sequence[Event]) -> None:
-        for place, body in told:
+    async def tell(self, fresh: Sequence[Event]) -> None:
+        for place, body in fresh:
             data = body.model_dump_json()
             await self._write(f"id: {place}\nevent: operation\ndata: {data}\n\n")
-        if told:
+        if fresh:
             self.patience = HELD_BACK_SECONDS
 
     async def pause(self, news: asyncio.Event, *, held_back: bool) -> None:

@@ -10,8 +10,8 @@ from cks import settings
 
 def main() -> None:
     url = settings.Settings().api_url
-    told = openapi.document(ENDPOINTS, url, version("cks-control-plane"), examples.load())
-    print(json.dumps(told, indent=2))  # noqa: T201
+    document = openapi.document(ENDPOINTS, url, version("cks-control-plane"), examples.load())
+    print(json.dumps(document, indent=2))  # noqa: T201
 
 
 if __name__ == "__main__":

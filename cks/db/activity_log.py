@@ -76,7 +76,7 @@ async def log_request(session: AsyncSession, caller: Caller, entry: Entry) -> No
     said = {"actor": caller.email, "address": caller.address, "agent": caller.agent}
     people = {kind: value for kind, value in said.items() if value}
     connection = driver(session)
-    told = (
+    params = (
         caller.tenant_id,
         caller.user_id,
         list(people),
@@ -92,7 +92,7 @@ async def log_request(session: AsyncSession, caller: Caller, entry: Entry) -> No
         entry.reason,
         json.dumps(dict(entry.detail)),
     )
-    while await connection.fetchval(LOG_REQUEST, *told) is None:
+    while await connection.fetchval(LOG_REQUEST, *params) is None:
         continue
 
 

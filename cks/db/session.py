@@ -83,10 +83,10 @@ class Database:
         look at the token would be two.  ``asked``: what is needed and where, as ``admit`` takes it.
         """
         names = dict(zip(("needed", "place", "wanted", "named"), asked, strict=True))
-        told = {"tenant": claim.tenant_id, "digest": claim.digest, **names}
+        params = {"tenant": claim.tenant_id, "digest": claim.digest, **names}
         async with self._transaction(claim.tenant_id) as session:
             connection = await session.connection()
-            yield session, (await connection.execute(ADMIT, told)).one_or_none()
+            yield session, (await connection.execute(ADMIT, params)).one_or_none()
 
     @asynccontextmanager
     async def hold(
@@ -97,16 +97,16 @@ class Database:
         ``state_of`` in ``cks/db/operations/rows.py`` reads it.  Locking comes with the
         transaction's first trip.
         """
-        told = {"tenant": ref.tenant_id, "wanted": ref.id}
+        params = {"tenant": ref.tenant_id, "wanted": ref.id}
         async with self._transaction(ref.tenant_id) as session:
             connection = await session.connection()
-            yield session, (await connection.execute(HOLD, told)).one_or_none()
+            yield session, (await connection.execute(HOLD, params)).one_or_none()
 
     def _transaction(self, _: UUID) -> AbstractAsyncContextManager[AsyncSession]:
         """Open a transaction that commits at the end of its block; for a tenant to be set in it."""
         return self._sessions.begin()
 
-    async def ask(self, question: str, *told: object) -> asyncpg.Record | None:
+    async def ask(self, question: str, *params: object) -> asyncpg.Record | None:
         """Ask one question, which names its tenant itself; return its row.
 
         It is a statement and a transaction in one, on connections of its own: once to the
@@ -127,10 +127,10 @@ class Database:
         # Where the database is silent, whoever waits for a connection is told so soon.
         async with (await self._askers).acquire(timeout=CONNECT_SECONDS) as connection:
             if not self._pooled:
-                return await connection.fetchrow(question, *told)
+                return await connection.fetchrow(question, *params)
             # A pooler may take the server away between a statement's preparation and execution.
             async with connection.transaction():
-                return await connection.fetchrow(question, *told)
+                return await connection.fetchrow(question, *params)
 
     async def schema_revision(self) -> str:
         """Return the revision that the database is at."""

@@ -49,17 +49,17 @@ def read(environment: Mapping[str, str]) -> ClientConnectConfig:
         profile = ClientConfigProfile.load(
             disable_file=not any(name in given for name in FILE), override_env_vars=given
         )
-        told = profile.to_client_connect_config()
+        config = profile.to_client_connect_config()
     except OSError as error:
         raise BadSettings(f"TEMPORAL_TLS_*: {error.filename}: {error.strerror}") from error
     except RuntimeError as error:
         said = str(error).splitlines()[0]
         raise BadSettings(f"TEMPORAL_*: {said}") from error
-    host, _, port = told.setdefault("target_host", ADDRESS).rpartition(":")
+    host, _, port = config.setdefault("target_host", ADDRESS).rpartition(":")
     if not host or not port.isdecimal():
-        raise BadSettings(f"TEMPORAL_ADDRESS={told['target_host']}: say host:port")
-    told.setdefault("namespace", NAMESPACE)
-    return told
+        raise BadSettings(f"TEMPORAL_ADDRESS={config['target_host']}: say host:port")
+    config.setdefault("namespace", NAMESPACE)
+    return config
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from cks.catalogue import CURRENCY_FORM, FORMS, BadCatalogue
 from cks.cli.answers import database_url, run, show
 from cks.db.admin import prices
 from cks.db.admin.catalogue import import_file
-from cks.db.admin.prices import PriceWish
+from cks.db.admin.prices import PriceChange
 from cks.db.models.tenants import PLATFORM
 
 A_TIME = "must be an RFC 3339 time with its zone and without fractions: 2027-01-01T00:00:00Z"
@@ -117,8 +117,8 @@ def add_price(
     valid_from: datetime | None,
 ) -> None:
     """Start a price and end the previous one; do nothing if it is the same already."""
-    wish = PriceWish({sku: unit_price}, currency, PLATFORM, valid_from)
-    show(*run(prices.add(database_url(), tenant, wish)))
+    asked = PriceChange({sku: unit_price}, currency, PLATFORM, valid_from)
+    show(*run(prices.add(database_url(), tenant, asked)))
 
 
 @price.command("end")
@@ -128,8 +128,8 @@ def add_price(
 @FROM
 def end_price(sku: str, currency: str, tenant: str | None, valid_from: datetime | None) -> None:
     """End a price without a successor: a tenant's own, so that everybody's applies again."""
-    wish = PriceWish({}, currency, PLATFORM, valid_from)
-    run(prices.end(database_url(), tenant, sku, wish))
+    asked = PriceChange({}, currency, PLATFORM, valid_from)
+    run(prices.end(database_url(), tenant, sku, asked))
 
 
 @price.command("list")

@@ -31,8 +31,8 @@ def create_tenant(
     name: str, admin_email: str, timezone: str, currency: str, billing_cycle: str
 ) -> None:
     """Create a tenant with its roles, its quotas and its first admin."""
-    wish = NewTenant(name, admin_email, timezone, currency, billing_cycle)
-    show(run(tenants.create_tenant(database_url(), wish, unique_name=True)))
+    asked = NewTenant(name, admin_email, timezone, currency, billing_cycle)
+    show(run(tenants.create_tenant(database_url(), asked, unique_name=True)))
 
 
 @tenant.command("list")

@@ -85,7 +85,7 @@ class AccessQuestion:
     wanted: UUID | str | None = None
 
     @property
-    def told(self) -> tuple[str | None, str, UUID | None, str | None]:
+    def params(self) -> tuple[str | None, str, UUID | None, str | None]:
         """Return it as ``admit`` takes it."""
         wanted = self.wanted
         found = wanted if isinstance(wanted, UUID) else None
@@ -141,9 +141,9 @@ async def may(
     session: AsyncSession, caller: Caller, permission: str, place: Place = WHOLE_TENANT
 ) -> bool:
     """Say whether a caller may do something at a place, with the token that they have."""
-    told = (caller.user_id, permission, place.cluster_id, place.namespace_id)
+    params = (caller.user_id, permission, place.cluster_id, place.namespace_id)
     through = opens(caller.narrowed, permission)
-    return through and bool(await driver(session).fetchval(MAY, *told))
+    return through and bool(await driver(session).fetchval(MAY, *params))
 
 
 @asynccontextmanager

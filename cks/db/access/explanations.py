@@ -83,12 +83,12 @@ async def explain(
 
     ``narrowed``: the permissions of the token in question, if it does not have all.
     """
-    told = (user_id, permission, place.cluster_id, place.namespace_id)
+    params = (user_id, permission, place.cluster_id, place.namespace_id)
     connection = driver(session)
-    if found := await connection.fetchrow(CAN, *told):
+    if found := await connection.fetchrow(CAN, *params):
         through = opens(narrowed, permission)
         return Explained("granted" if through else "narrowed_by_token", *found)
-    if missed := await connection.fetchrow(MISS, *told):
+    if missed := await connection.fetchrow(MISS, *params):
         return Explained(*missed)
     return Explained("not_granted")
 
@@ -98,8 +98,8 @@ async def held_page(session: AsyncSession, caller: Caller, cut: Cut) -> Page[Hel
 
     Those that give nothing, or nothing with this token, are left out of it.
     """
-    told = (caller.user_id, caller.narrowed, cut.after, cut.size + 1)
-    found = [Held(*row) for row in await driver(session).fetch(HELD, *told)]
+    params = (caller.user_id, caller.narrowed, cut.after, cut.size + 1)
+    found = [Held(*row) for row in await driver(session).fetch(HELD, *params)]
     rows, more = found[: cut.size], len(found) > cut.size
     giving = [one for one in rows if one.permissions]
     return Page(giving, rows[-1].key if more else None)

@@ -47,7 +47,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING id
 
 
 @dataclass(frozen=True, slots=True)
-class GrantWish:
+class GrantInput:
     """A role by its name, where, and until when (``None``: for ever)."""
 
     role: str
@@ -74,7 +74,7 @@ async def list_page(session: AsyncSession, user_id: UUID, cut: Cut) -> Page[Gran
 
 
 async def bind(
-    session: AsyncSession, caller: Caller, user_id: UUID, wish: GrantWish, at: datetime
+    session: AsyncSession, caller: Caller, user_id: UUID, asked: GrantInput, at: datetime
 ) -> GrantView:
     """Give a user, who exists, a role at a place; ``at`` is the transaction's instant.
 
@@ -82,36 +82,38 @@ async def bind(
     lacks, ``GrantExists``.
     """
     check_not_own(caller, user_id)
-    role = await _judged(session, caller, wish, at)
-    await check_handing_out(session, caller, role, wish.place, wish.until)
-    where = (wish.place.cluster_id, wish.place.namespace_id)
+    role = await _judged(session, caller, asked, at)
+    await check_handing_out(session, caller, role, asked.place, asked.until)
+    where = (asked.place.cluster_id, asked.place.namespace_id)
     connection, what = driver(session), (user_id, role.role.id, *where)
     await connection.execute(FORGET, *what)
-    told = (uuid7(), caller.tenant_id, *what, wish.until, caller.user_id)
+    params = (uuid7(), caller.tenant_id, *what, asked.until, caller.user_id)
     try:
-        made = await connection.fetchval(GIVE, *told)
+        made = await connection.fetchval(GIVE, *params)
     except asyncpg.ForeignKeyViolationError as error:  # it was deleted meanwhile
         if "user_id" in (error.constraint_name or ""):
             raise NotFound(Target.USER.lost) from error
-        raise _no_place(wish.place) from error
+        raise _no_place(asked.place) from error
     if made is None:
         raise await _exists(session, *what)
     return GrantView(await session.get_one(RbacUserRole, made), role.name)
 
 
-async def _judged(session: AsyncSession, caller: Caller, wish: GrantWish, at: datetime) -> RoleView:
+async def _judged(
+    session: AsyncSession, caller: Caller, asked: GrantInput, at: datetime
+) -> RoleView:
     """Return the role that is wished for; raise ``Invalid`` for all that is wrong with a wish."""
     faults: list[Fault] = []
     role = None
     try:
-        role = await roles.named(session, wish.role)
+        role = await roles.named(session, asked.role)
     except Invalid as unknown:
         faults += unknown.faults
     try:
-        await _check_place(session, caller, wish.place)
+        await _check_place(session, caller, asked.place)
     except Invalid as nowhere:
         faults += nowhere.faults
-    if wish.until and wish.until <= at:
+    if asked.until and asked.until <= at:
         faults.append(Fault("/expires_at", "out_of_range", "is in the past"))
     if role is None or faults:
         raise Invalid(faults)
@@ -158,8 +160,8 @@ async def check_handing_out(
     rules over people or rights takes an admin.
     """
     where = (place.cluster_id, place.namespace_id, until)
-    told = (caller.user_id, role.role.id, *where, BIND)
-    held = await driver(session).fetchrow(HANDING_OUT, *told)
+    params = (caller.user_id, role.role.id, *where, BIND)
+    held = await driver(session).fetchrow(HANDING_OUT, *params)
     if not held["binds"]:
         raise _cannot_bind(held["binds_until"])
     if role.role.unprivileged:

@@ -186,16 +186,16 @@ async def delete(session: AsyncSession, caller: Caller, before: RoleView) -> Non
 
 async def _in_use(session: AsyncSession, caller: Caller, users: Sequence[UUID]) -> RoleInUse:
     """Say who has a role, by address to those who may see users."""
-    told = [{"id": str(user)} for user in users[:MOST_NAMED]]
+    params = [{"id": str(user)} for user in users[:MOST_NAMED]]
     if await decisions.may(session, caller, "users.read"):
         query = sa.select(User.id, User.email).where(User.id.in_(users[:MOST_NAMED]))
         rows = await session.execute(query.order_by(User.id))
-        told = [{"id": str(row.id), "email": row.email} for row in rows]
+        params = [{"id": str(row.id), "email": row.email} for row in rows]
     count = len(users)
     detail = "1 user has this role."
     if count > 1:
         detail = f"{count} users have this role."
-    return RoleInUse(detail, members={"users": told, "count": count})
+    return RoleInUse(detail, members={"users": params, "count": count})
 
 
 async def _write(session: AsyncSession, role: RbacRole, listed: Sequence[str]) -> None:
@@ -254,8 +254,8 @@ def needs_admin(what: str, missing: Sequence[str] = ()) -> Forbidden:
 async def _check_held(
     session: AsyncSession, caller: Caller, listed: Sequence[str], *, for_ever: bool
 ) -> None:
-    told = (caller.user_id, listed, for_ever)
-    unheld = {row[0] for row in await driver(session).fetch(LACKING, *told)}
+    params = (caller.user_id, listed, for_ever)
+    unheld = {row[0] for row in await driver(session).fetch(LACKING, *params)}
     kept = {name for name in listed if not opens(caller.narrowed, name)}
     if missing := sorted(unheld | kept):
         raise lacking(missing)
@@ -263,6 +263,6 @@ async def _check_held(
 
 def lacking(missing: Sequence[str]) -> Forbidden:
     """Return the refusal for who would give, or take, what they do not hold."""
-    told = ", ".join(missing)
-    detail = f"You lack permissions of the role, in this scope or for as long: {told}."
+    names = ", ".join(missing)
+    detail = f"You lack permissions of the role, in this scope or for as long: {names}."
     return Forbidden(detail, members={"missing": list(missing)})

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cks.catalogue import InstanceType, Wanted
 from cks.db.activity_log import log_by_hand
 from cks.db.admin.connection import NotDone, as_owner
-from cks.db.admin.prices import PriceLine, PriceWish, set_prices
+from cks.db.admin.prices import PriceChange, PriceLine, set_prices
 from cks.db.catalogue import offer
 from cks.db.models import catalogue as rows
 from cks.db.models.clusters import Cluster, NodePool
@@ -55,11 +55,11 @@ async def import_file(url: str, wanted: Wanted, valid_from: datetime | None = No
             await _take_minors(connection, wanted.minors, taken)
         if wanted.instance_types:
             await _take_types(connection, wanted.instance_types, taken)
-        wish = PriceWish(wanted.prices, wanted.currency, valid_from=valid_from)
-        taken.prices = await set_prices(connection, wish)
-        told = {name: value for name, value in asdict(taken).items() if value}
-        told["prices"] = [line.sku for line in taken.prices]
-        await log_by_hand(connection, PLATFORM, "catalogue.import", ("tenant", PLATFORM), told)
+        prices_asked = PriceChange(wanted.prices, wanted.currency, valid_from=valid_from)
+        taken.prices = await set_prices(connection, prices_asked)
+        detail = {name: value for name, value in asdict(taken).items() if value}
+        detail["prices"] = [line.sku for line in taken.prices]
+        await log_by_hand(connection, PLATFORM, "catalogue.import", ("tenant", PLATFORM), detail)
     return taken
 
 

@@ -110,8 +110,8 @@ async def _write(
 
 def _pack(exported: Exported, folder: Path, path: Path) -> None:
     manifest, draft = folder / "manifest.json", folder / "draft"
-    told = {name: value for name, value in asdict(exported).items() if name != "path"}
-    manifest.write_text(json.dumps(told, default=str, indent=1) + "\n")
+    document = {name: value for name, value in asdict(exported).items() if name != "path"}
+    manifest.write_text(json.dumps(document, default=str, indent=1) + "\n")
     with tarfile.open(draft, "w:gz") as archive:
         for file in (manifest, *sorted(folder.glob("*.jsonl"))):
             archive.add(file, f"{exported.tenant_id}/{file.name}")

@@ -28,6 +28,6 @@ async def let_in(owner_url: str, passwords: dict[str, str]) -> None:
     """Give logins their passwords.  Whoever is connected stays so."""
     async with connected(owner_url) as connection:
         for role, password in passwords.items():
-            told = {"role": role, "password": password}
-            sentence = await connection.scalar(SENTENCE, told)
+            params = {"role": role, "password": password}
+            sentence = await connection.scalar(SENTENCE, params)
             await connection.exec_driver_sql(str(sentence))

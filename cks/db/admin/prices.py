@@ -43,7 +43,7 @@ class PriceLine:
 
 
 @dataclass(frozen=True, slots=True)
-class PriceWish:
+class PriceChange:
     """Prices by SKU, in the unit in which each is listed; whose, and from when on.
 
     ``valid_from``: the next second, where it is ``None``.
@@ -55,52 +55,52 @@ class PriceWish:
     valid_from: datetime | None = None
 
 
-async def set_prices(connection: AsyncConnection, wish: PriceWish) -> list[PriceLine]:
+async def set_prices(connection: AsyncConnection, change: PriceChange) -> list[PriceLine]:
     """End the prices in force and begin others; return those that are new.
 
     One that is as wanted already stays.  Raise ``NotDone`` for an instant in the past, for a
     SKU that there is not, and where a later price is waiting.
     """
     await connection.execute(PRICING)
-    begins = await _not_past(connection, wish.valid_from)
+    begins = await _not_past(connection, change.valid_from)
     new = []
-    for name, price in wish.prices.items():
+    for name, price in change.prices.items():
         sku = await _known(connection, name)
-        if await _end_open(connection, wish, name, begins, unless=price):
-            row = _row(sku, price, wish, begins)
+        if await _end_open(connection, change, name, begins, unless=price):
+            row = _row(sku, price, change, begins)
             await connection.execute(sa.insert(ListedPrice).values(**row))
             new.append(_line(row))
     return new
 
 
-async def end_price(connection: AsyncConnection, wish: PriceWish, name: str) -> None:
+async def end_price(connection: AsyncConnection, change: PriceChange, name: str) -> None:
     """End a price without a successor; raise ``NotDone`` where none is in force."""
     await connection.execute(PRICING)
-    ends = await _not_past(connection, wish.valid_from)
-    if await _open(connection, wish, name) is None:
-        raise NotDone(f"{name} has no price in {wish.currency} that could end.")
-    await _end_open(connection, wish, name, ends, unless=None)
+    ends = await _not_past(connection, change.valid_from)
+    if await _open(connection, change, name) is None:
+        raise NotDone(f"{name} has no price in {change.currency} that could end.")
+    await _end_open(connection, change, name, ends, unless=None)
 
 
-async def add(url: str, tenant: str | None, wish: PriceWish) -> list[PriceLine]:
+async def add(url: str, tenant: str | None, change: PriceChange) -> list[PriceLine]:
     """Begin prices for a tenant, or for all; return those that are new."""
     async with as_owner(url) as connection:
-        wish = await _of(connection, tenant, wish)
-        new = await set_prices(connection, wish)
-        told = {"skus": [line.sku for line in new], "currency": wish.currency}
-        subject = ("tenant", wish.tenant_id)
-        await log_by_hand(connection, wish.tenant_id, "prices.add", subject, told)
+        change = await _of(connection, tenant, change)
+        new = await set_prices(connection, change)
+        detail = {"skus": [line.sku for line in new], "currency": change.currency}
+        subject = ("tenant", change.tenant_id)
+        await log_by_hand(connection, change.tenant_id, "prices.add", subject, detail)
     return new
 
 
-async def end(url: str, tenant: str | None, name: str, wish: PriceWish) -> None:
+async def end(url: str, tenant: str | None, name: str, change: PriceChange) -> None:
     """End a price of a tenant, or of all, without a successor."""
     async with as_owner(url) as connection:
-        wish = await _of(connection, tenant, wish)
-        await end_price(connection, wish, name)
-        told = {"skus": [name], "currency": wish.currency}
-        subject = ("tenant", wish.tenant_id)
-        await log_by_hand(connection, wish.tenant_id, "prices.end", subject, told)
+        change = await _of(connection, tenant, change)
+        await end_price(connection, change, name)
+        detail = {"skus": [name], "currency": change.currency}
+        subject = ("tenant", change.tenant_id)
+        await log_by_hand(connection, change.tenant_id, "prices.end", subject, detail)
 
 
 async def listing(url: str) -> list[PriceLine]:
@@ -111,8 +111,8 @@ async def listing(url: str) -> list[PriceLine]:
         return [_line(row._asdict()) for row in await connection.execute(query)]
 
 
-async def _of(connection: AsyncConnection, tenant: str | None, wish: PriceWish) -> PriceWish:
-    return replace(wish, tenant_id=await find_tenant(connection, tenant)) if tenant else wish
+async def _of(connection: AsyncConnection, tenant: str | None, change: PriceChange) -> PriceChange:
+    return replace(change, tenant_id=await find_tenant(connection, tenant)) if tenant else change
 
 
 async def _not_past(connection: AsyncConnection, at: datetime | None) -> datetime:
@@ -124,14 +124,14 @@ async def _not_past(connection: AsyncConnection, at: datetime | None) -> datetim
 
 async def _end_open(
     connection: AsyncConnection,
-    wish: PriceWish,
+    change: PriceChange,
     name: str,
     at: datetime,
     *,
     unless: Decimal | None,
 ) -> bool:
     """End the price without an end; return whether another may begin, which is not ``unless``."""
-    found = await _open(connection, wish, name)
+    found = await _open(connection, change, name)
     if found is None:
         return True
     if found.unit_price == unless:
@@ -144,27 +144,27 @@ async def _end_open(
 
 
 async def _open(
-    connection: AsyncConnection, wish: PriceWish, name: str
+    connection: AsyncConnection, change: PriceChange, name: str
 ) -> sa.Row[UUID, Decimal, datetime] | None:
     one = ListedPrice
     query = sa.select(one.id, one.unit_price, one.valid_from).where(
-        one.tenant_id == wish.tenant_id,
+        one.tenant_id == change.tenant_id,
         one.sku == name,
-        one.currency == wish.currency,
+        one.currency == change.currency,
         one.valid_to.is_(None),
     )
     return (await connection.execute(query)).first()
 
 
-def _row(sku: Sku, price: Decimal, wish: PriceWish, begins: datetime) -> dict[str, object]:
+def _row(sku: Sku, price: Decimal, change: PriceChange, begins: datetime) -> dict[str, object]:
     return {
         "id": uuid7(),
-        "tenant_id": wish.tenant_id,
+        "tenant_id": change.tenant_id,
         "sku": sku.name,
         "resource_type": sku.resource_type,
         "unit": sku.unit,
         "unit_price": price,
-        "currency": wish.currency,
+        "currency": change.currency,
         "valid_from": begins,
         "valid_to": None,
     }

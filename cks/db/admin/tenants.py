@@ -83,28 +83,28 @@ class UserLine:
     status: str
 
 
-async def create_tenant(url: str, wish: NewTenant, *, unique_name: bool = False) -> Founded:
+async def create_tenant(url: str, asked: NewTenant, *, unique_name: bool = False) -> Founded:
     """Make a tenant that its admin can enter at once.  Raise ``NotDone`` if it cannot be.
 
     ``unique_name``: refuse a name that another tenant bears, unless that one is closed.
     """
-    _check(wish)
+    _check(asked)
     async with as_owner(url) as connection:
         if unique_name:
-            await _check_unique(connection, wish.name)
+            await _check_unique(connection, asked.name)
         tenant_id = uuid7()
         await connection.execute(
             sa.insert(Tenant).values(
                 id=tenant_id,
-                name=wish.name,
-                timezone=wish.timezone,
-                currency=wish.currency,
-                billing_cycle=wish.billing_cycle,
+                name=asked.name,
+                timezone=asked.timezone,
+                currency=asked.currency,
+                billing_cycle=asked.billing_cycle,
             )
         )
         await _grant_quotas(connection, tenant_id)
         await _make_roles(connection, tenant_id)
-        user_id = await _make_user(connection, tenant_id, wish.admin_email, ADMIN)
+        user_id = await _make_user(connection, tenant_id, asked.admin_email, ADMIN)
         issued = await _issue(connection, tenant_id, user_id, "bootstrap")
         await log_by_hand(connection, tenant_id, "tenants.create", ("tenant", tenant_id))
     return Founded(tenant_id, user_id, issued.token)
@@ -156,10 +156,10 @@ async def list_users(url: str, tenant: str) -> list[UserLine]:
         return [UserLine(*row) for row in await connection.execute(query)]
 
 
-def _check(wish: NewTenant) -> None:
-    check_settings({"name": wish.name, "timezone": wish.timezone})
-    if not CURRENCY.fullmatch(wish.currency):
-        raise NotDone(f"{wish.currency} is no currency; use an ISO 4217 code such as EUR.")
+def _check(asked: NewTenant) -> None:
+    check_settings({"name": asked.name, "timezone": asked.timezone})
+    if not CURRENCY.fullmatch(asked.currency):
+        raise NotDone(f"{asked.currency} is not a currency; use an ISO 4217 code such as EUR.")
 
 
 def check_settings(given: Mapping[str, str]) -> None:

@@ -35,9 +35,9 @@ WITH pool AS (
 )
 {STILL_MAY}
 """  # noqa: S608  (a statement of ours)
-# A wish that came is counted at once (Kubernetes' ``metadata.generation``); the row's other columns
-# change when it is so.
-WISHED = "UPDATE node_pools SET generation = generation + 1 WHERE id = $1"
+# A request is counted when it is accepted (Kubernetes' ``metadata.generation``); the row's other
+# columns change when it is so.
+NEW_GENERATION = "UPDATE node_pools SET generation = generation + 1 WHERE id = $1"
 COMPLETE = """
 UPDATE node_pools p
    SET labels = r -> 'labels', taints = r -> 'taints', min_nodes = (r ->> 'min_nodes')::int,
@@ -86,7 +86,7 @@ async def accept_update(
             _check_running(pool)
             if pools.spec_of(pool) == before:
                 if asked.wanted != before:
-                    await driver(session).execute(WISHED, pool.id)
+                    await driver(session).execute(NEW_GENERATION, pool.id)
                 return view
             await attempt.rollback()
 

@@ -1,6 +1,6 @@
 """Clusters, their node pools, and the pools' nodes.
 
-``generation`` rises with each wish, ``observed_generation`` is the wish last fulfilled, and
+``generation`` rises with each request, ``observed_generation`` is the one last fulfilled, and
 ``conditions`` are Kubernetes' own.  ``node_count`` is what is so, not what was asked for.
 """
 

@@ -87,7 +87,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PlacedEvent:
     """An event: whose, where in the order it stands, and what was so."""
 
     operation_id: UUID
@@ -109,8 +109,8 @@ async def record(session: AsyncSession, operation: OperationState) -> None:
 
 def payload_of(ref: OperationRef, seq: int) -> str:
     """Return what is announced of an event: whose, and which."""
-    told = {"tenant_id": str(ref.tenant_id), "operation_id": str(ref.id), "seq": seq}
-    return json.dumps(told)
+    payload = {"tenant_id": str(ref.tenant_id), "operation_id": str(ref.id), "seq": seq}
+    return json.dumps(payload)
 
 
 async def events_of(
@@ -134,7 +134,7 @@ async def last_snapshots(
 
 async def events_of_all(
     session: AsyncSession, visibility: Visibility, after: Position, limit: int = MOST
-) -> Sequence[Told]:
+) -> Sequence[PlacedEvent]:
     """Return what somebody sees after a position; what may still be overtaken waits."""
     names = {"xid": str(after.xid), "id": after.id, "limit": limit}
     whose = {
@@ -144,7 +144,7 @@ async def events_of_all(
     }
     query = EVERY if visibility.everything else SEEN.bindparams(**whose)
     rows = await session.execute(query, names)
-    return [Told(r.operation_id, Position(int(r.transaction), r.id), r.event) for r in rows]
+    return [PlacedEvent(r.operation_id, Position(int(r.transaction), r.id), r.event) for r in rows]
 
 
 async def any_held_back(session: AsyncSession) -> bool:

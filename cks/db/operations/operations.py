@@ -81,8 +81,8 @@ async def draw_fence(session: AsyncSession, operation: OperationState) -> None:
     are written at once.
     """
     # Written at once, not with the next record: a call may leave under it before that.
-    told = (operation.id, operation.run_id)
-    operation.fence = await driver(session).fetchval(DRAW_FENCE, *told)
+    params = (operation.id, operation.run_id)
+    operation.fence = await driver(session).fetchval(DRAW_FENCE, *params)
 
 
 async def turn_back(session: AsyncSession, operation: OperationState, reason: Reason) -> None:

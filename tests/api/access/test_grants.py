@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cks.db.admin import tenants
 from cks.db.operations import events
-from cks.db.operations.events import Position, Told
+from cks.db.operations.events import PlacedEvent, Position
 from cks.db.session import Session
 from cks.domain.access.permissions import Visibility
 from tests.api.conftest import admin_of_another
@@ -438,7 +438,9 @@ async def test_a_stream_passes_over_what_it_does_not_show(
     looked = []
     ask = events.events_of_all
 
-    async def noted(session: Session, visibility: Visibility, after: Position) -> Sequence[Told]:
+    async def noted(
+        session: Session, visibility: Visibility, after: Position
+    ) -> Sequence[PlacedEvent]:
         looked.append(after)
         return await ask(session, visibility, after)
 

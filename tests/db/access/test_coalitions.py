@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cks.db.access import decisions, grants, roles
-from cks.db.access.grants import GrantWish
+from cks.db.access.grants import GrantInput
 from cks.db.admin import tenants
 from cks.db.admin.tenants import NewTenant
 from cks.db.pages import Cut
@@ -85,7 +85,7 @@ class Coalition:
 
     async def bind(self, caller: Caller) -> None:
         place, until = self._place(), self.chance.choice([None, None, FUTURE])
-        wish = GrantWish(await self._role_name(), place, until)
+        wish = GrantInput(await self._role_name(), place, until)
         await grants.bind(self.session, caller, self._somebody(), wish, NOW)
 
     async def dress(self, caller: Caller) -> None:

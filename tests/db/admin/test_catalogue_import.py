@@ -18,7 +18,7 @@ from cks.catalogue import Catalogue, Wanted
 from cks.db.admin import migrate, prices, tenants
 from cks.db.admin.catalogue import import_file
 from cks.db.admin.connection import NotDone
-from cks.db.admin.prices import PriceLine, PriceWish
+from cks.db.admin.prices import PriceChange, PriceLine
 from cks.db.admin.tenants import NewTenant
 from cks.db.billing.tariff import current_tariff
 from cks.db.catalogue import offer as stored
@@ -199,7 +199,7 @@ async def add(
     valid_from: datetime | None = None,
     **more: Any,
 ) -> list[PriceLine]:
-    wish = PriceWish({"node.m5.large": Decimal(price)}, "USD", PLATFORM, valid_from, **more)
+    wish = PriceChange({"node.m5.large": Decimal(price)}, "USD", PLATFORM, valid_from, **more)
     return await prices.add(fresh.owner, str(tenant) if tenant else None, wish)
 
 
@@ -228,7 +228,7 @@ async def test_a_tenants_own_price_counts_before_everybodys_until_it_ends(fresh:
     await asyncio.sleep(1.1)
     assert (await tariff_of(fresh, favoured)).price_of("node.m5.large") == Decimal("0.05")
     assert (await tariff_of(fresh, other)).price_of("node.m5.large") == Decimal("0.096")
-    wish = PriceWish({}, "USD")
+    wish = PriceChange({}, "USD")
     await prices.end(fresh.owner, str(favoured), "node.m5.large", wish)
     await asyncio.sleep(1.1)
     assert (await tariff_of(fresh, favoured)).price_of("node.m5.large") == Decimal("0.096")
@@ -239,7 +239,7 @@ async def test_a_tenants_own_price_counts_before_everybodys_until_it_ends(fresh:
 async def test_a_tenant_pays_in_its_own_currency_alone(fresh: Urls) -> None:
     tenant = await tenant_of(fresh, "EUR")
     assert await tariff_of(fresh, tenant) == Tariff("EUR", {})
-    await prices.add(fresh.owner, None, PriceWish({"disk": Decimal("0.073")}, "EUR"))
+    await prices.add(fresh.owner, None, PriceChange({"disk": Decimal("0.073")}, "EUR"))
     await asyncio.sleep(1.1)
     assert (await tariff_of(fresh, tenant)).hourly == {"disk": Decimal("0.0001000000")}
 
@@ -252,7 +252,7 @@ async def test_no_price_begins_in_the_past(fresh: Urls) -> None:
 @pytest.mark.parametrize("sku", ["node.m9.tiny", "gpu", "node."])
 async def test_only_what_can_be_billed_has_a_price(fresh: Urls, sku: str) -> None:
     with pytest.raises(NotDone, match="There is no SKU"):
-        await prices.add(fresh.owner, None, PriceWish({sku: Decimal(1)}, "USD"))
+        await prices.add(fresh.owner, None, PriceChange({sku: Decimal(1)}, "USD"))
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ async def test_a_token_opens_its_own_tenant_alone(
     forged = replace(claim_of(other.token), tenant_id=founded.tenant_id)
     with pytest.raises(Unauthenticated):
         await views.glimpse(database, forged, READ, accepted.id)
-    async with database.enter(forged, AccessQuestion(READ).told) as (session, row):
+    async with database.enter(forged, AccessQuestion(READ).params) as (session, row):
         with pytest.raises(Unauthenticated):
             identity_of(row)
         assert await session.scalar(sa.select(Operation.id)) == accepted.id
