@@ -102,7 +102,7 @@ async def bind(
 async def _judged(
     session: AsyncSession, caller: Caller, asked: GrantInput, at: datetime
 ) -> RoleView:
-    """Return the role that is wished for; raise ``Invalid`` for all that is wrong with a wish."""
+    """Return the role that is asked for; raise ``Invalid`` for all that is wrong with it."""
     faults: list[Fault] = []
     role = None
     try:

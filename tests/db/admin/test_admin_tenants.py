@@ -92,7 +92,7 @@ async def test_every_change_leaves_a_row_in_the_log(
     ("wish", "why"),
     [
         (NewTenant("mars", "a@mars.test", timezone="Mars/Base"), "Mars/Base is not a time zone"),
-        (NewTenant("mars", "a@mars.test", currency="eur"), "eur is no currency"),
+        (NewTenant("mars", "a@mars.test", currency="eur"), "eur is not a currency"),
         (NewTenant("mars", "nobody"), "nobody is no e-mail address"),
         (NewTenant(" ", "a@mars.test"), "1 to 128 characters"),
     ],
