@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -144,6 +145,26 @@ def imagine(
         actor = chance.choice([*world.people])
         world.operations[uuid7()] = actor, chance.choice(world.places)
     return world
+
+
+BUSY = {"rbac.roles.bind": 3, "rbac.roles.create": 2, "rbac.roles.update": 2, "clusters.read": 2}
+"""Permission → how many must hold it in the whole tenant, so that there is something to try."""
+
+
+def imagine_lively(number: int, tenant: UUID, builtin: Mapping[UUID, Role] | None = None) -> World:
+    """Make the ``number``-th world up, anew until enough may be done in it.
+
+    Which worlds are lively changes with the catalogue of permissions; that they are, does not.
+    """
+    for again in count():
+        world = imagine(random.Random(number + 1000 * again), tenant, builtin)  # noqa: S311
+        if all(_holders(world, name) >= many for name, many in BUSY.items()):
+            return world
+    raise AssertionError("counting has no end")
+
+
+def _holders(world: World, permission: str) -> int:
+    return sum(world.may(one, permission, Place()) for one in world.people)
 
 
 def _somewhere(chance: random.Random, world: World) -> Place:

@@ -33,7 +33,7 @@ from tests.support.worlds import (
     Place,
     World,
     build,
-    imagine,
+    imagine_lively,
     read_again,
     read_roles,
 )
@@ -179,7 +179,7 @@ async def staged(urls: Urls, owner: AsyncEngine, database: Database, number: int
     founded = await tenants.create_tenant(urls.owner, NewTenant("world", f"{uuid4()}@w.test"))
     async with owner.begin() as connection:
         builtin = await read_roles(connection, founded.tenant_id)
-        world = imagine(random.Random(number), founded.tenant_id, builtin)  # noqa: S311
+        world = imagine_lively(number, founded.tenant_id, builtin)
         await build(connection, world)
 
     async def played(seed: int) -> int:
