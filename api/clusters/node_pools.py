@@ -92,6 +92,7 @@ def _update(pool: NodePool, body: NodePoolChange) -> UpdateNodePool:
         max_nodes=body.max_nodes if "max_nodes" in said else now.max_nodes,
         pool=now,
         version=pool.version,
+        unconfirmed=pools.is_unconfirmed(pool),
     )
     if faults := check(asked):
         raise Invalid(faults)

@@ -44,6 +44,11 @@ async def find_pool(
     return found
 
 
+def is_unconfirmed(pool: NodePool) -> bool:
+    """Say whether the nodes may be other than the row says: a change could not be taken back."""
+    return any(condition["status"] == "Unknown" for condition in pool.conditions)
+
+
 def spec_of(pool: NodePool) -> PoolSpec:
     """Return a pool as it is."""
     return PoolSpec(

@@ -19,7 +19,8 @@ MOST_LABELS = 50
 class UpdateNodePool:
     """A pool as it should be, with every choice made; ``pool`` is how it is: an undo's aim.
 
-    ``version`` is that of the pool's nodes, which stays.
+    ``version`` is that of the pool's nodes, which stays.  ``unconfirmed``: an update before could
+    not be taken back in time, so the nodes may not be as ``pool`` says.
     """
 
     labels: Mapping[str, str]
@@ -28,6 +29,7 @@ class UpdateNodePool:
     max_nodes: int
     pool: PoolSpec
     version: str
+    unconfirmed: bool = False
 
     @property
     def wanted(self) -> PoolSpec:
@@ -51,8 +53,8 @@ def check(asked: UpdateNodePool) -> list[Fault]:
 
 
 def plan(asked: UpdateNodePool) -> Plan:
-    """Return the one step; none where the pool is as it should be already."""
-    if asked.wanted == asked.pool:
+    """Return the one step; none where the pool is known to be as it should be already."""
+    if asked.wanted == asked.pool and not asked.unconfirmed:
         return Plan()
     step = PlannedStep(
         "update",

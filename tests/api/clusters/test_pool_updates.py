@@ -101,6 +101,13 @@ async def test_a_failure_leaves_the_pool_as_it_was(
     cluster = web.partition("/node-pools")[0]
     assert (await client.get(cluster)).body["status"] == "running"
 
+    again = (await change(client, web, {})).body
+    assert [step["name"] for step in again["steps"]] == ["update:web"]
+    await stories.of(again).complete()
+    (condition,) = (await client.get(web)).body["conditions"]
+    assert (condition["status"], condition["reason"]) == ("True", "Updated")
+    assert (await change(client, web, {})).body["steps"] == []
+
 
 @pytest.mark.parametrize(
     ("body", "faults"),
