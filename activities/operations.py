@@ -45,6 +45,18 @@ class Operations:
 
     @activity.defn
     @refusing
+    async def hold_operation(self, retreat: Retreat) -> bool:
+        """End as failed, and keep what was made, if the row asks for that; return whether it did.
+
+        This is decided before the operation turns back, since that is final.
+        """
+        async with self._ownership.of(retreat.operation, Heading.FORWARD) as (session, operation):
+            if retreat.step:
+                steps.fail(operation.step(retreat.step))
+            return await registry.hold(session, operation, retreat.reason)
+
+    @activity.defn
+    @refusing
     async def turn_back(self, retreat: Retreat) -> bool:
         """Close the way forward.  Return whether there is anything to undo.
 

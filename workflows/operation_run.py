@@ -56,6 +56,7 @@ class OperationRun:
     ) -> None:
         self._operation = given.operation
         self._on_failure = on_failure
+        self._holds = given.holds
         self._stages: Stages = [
             [_step(given, planned, pairs[planned.action]) for planned in stage]
             for stage in stages_of(given)
@@ -103,15 +104,26 @@ class OperationRun:
         self._paused = paused
 
     async def _come_back(self, failure: BaseException) -> None:
-        """Turn back, which is final; undo all of the plan, or keep what is so; settle."""
+        """Hold, if that was asked for; else turn back for good, undo the plan, and settle."""
+        retreat = self._retreat(failure)
+        if await self._is_held(retreat):
+            return
         begun = await workflow.execute_activity_method(
-            Operations.turn_back, self._retreat(failure), **recording("Turn back")
+            Operations.turn_back, retreat, **recording("Turn back")
         )
         # All of the plan, not what this run remembers: a step that timed out may have worked, and a
         # run made by a reset does not know how far the other one got.
         if begun and self._on_failure is OnFailure.UNDO:
             await unwind(self._stages, self._tell)
         await self._settle(Heading.BACK)
+
+    async def _is_held(self, retreat: Retreat) -> bool:
+        """Say whether all that was made is kept; what is cancelled, or turned back, never is."""
+        if not self._holds or retreat.step is None:
+            return False
+        return await workflow.execute_activity_method(
+            Operations.hold_operation, retreat, **recording("Hold what was made")
+        )
 
     async def _settle(self, heading: Heading) -> None:
         await workflow.execute_activity_method(

@@ -9,7 +9,7 @@ from api.background.batches import each
 from cks.db.dispatch import Dispatch, Found
 from cks.db.operations import operations
 from cks.db.session import Database
-from cks.domain.operations.inputs import PlannedActivity, RunInput
+from cks.domain.operations.inputs import HOLD, PlannedActivity, RunInput
 from cks.domain.operations.lifecycle import LIVE
 from cks.domain.operations.state import OperationState, StepState
 from cks.domain.registry import RUN_BY_WORKFLOWS, TYPES
@@ -70,7 +70,11 @@ def launch_of(operation: OperationState) -> Launch:
     steps = "\n".join(f"* {step.title}" for step in operation.steps)
     return Launch(
         workflow=kind.workflow,
-        input=RunInput(operation.ref, tuple(map(_planned, operation.steps))),
+        input=RunInput(
+            operation=operation.ref,
+            steps=tuple(map(_planned, operation.steps)),
+            holds=operation.request.get("on_failure") == HOLD,
+        ),
         workflow_id=operation.workflow_id,
         operation_type=operation.type,
         cluster_id=operation.cluster_id,

@@ -17,8 +17,10 @@ class Effects:
     ``take``: a run has taken it; return whether who asked for it still may (``STILL_MAY`` in
     ``cks/db/access/decisions.py``), else what it wrote is not to be committed.  ``complete``: all
     of its steps are done.  ``fail``: it turned back, and ends as ``operation.ending`` says.
+    ``hold``: it failed and keeps what it made; ``None``: what it made is never kept so.
     """
 
     take: Take
     complete: Write
     fail: Write
+    hold: Write | None = None

@@ -43,6 +43,7 @@ WRITTEN: Mapping[str, str] = {
     "dispatched_at": "timestamptz",
     "forward_until": "timestamptz",
     "deadline_at": "timestamptz",
+    "held_until": "timestamptz",
 }
 STEP_WRITTEN: Mapping[str, str] = {
     "status": "text",

@@ -8,6 +8,8 @@ from cks.db import activity_log
 from cks.db.operations import claims, events, operations
 from cks.db.operations.effects import Effects
 from cks.domain.operations import moves, steps
+from cks.domain.operations.inputs import HOLD
+from cks.domain.operations.lifecycle import Reason
 from cks.domain.operations.state import OperationState
 
 
@@ -22,6 +24,23 @@ async def settle(session: AsyncSession, operation: OperationState, effects: Effe
     await write(session, operation)
     await events.record(session, operation)
     await activity_log.log_outcome(session, operation)
+
+
+async def hold(
+    session: AsyncSession, operation: OperationState, effects: Effects, reason: Reason
+) -> bool:
+    """End an operation that failed and keep all that it made, if that was asked for.
+
+    It holds no claims any more.  Return whether it is held; if not, nothing was changed.
+    """
+    if effects.hold is None or operation.request.get("on_failure") != HOLD:
+        return False
+    moves.hold(operation, reason)
+    await claims.release(session, operation.id)
+    await effects.hold(session, operation)
+    await events.record(session, operation)
+    await activity_log.log_outcome(session, operation)
+    return True
 
 
 async def note_swept(session: AsyncSession, operation_id: UUID, name: str) -> None:

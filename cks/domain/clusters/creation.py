@@ -27,7 +27,7 @@ class CreateCluster:
     networking: Networking
     tags: Mapping[str, str]
     node_pools: tuple[PoolSpec, ...]
-    on_failure: Literal["rollback"] = "rollback"
+    on_failure: Literal["rollback", "hold"] = "rollback"
 
 
 def plan(asked: CreateCluster) -> Plan:

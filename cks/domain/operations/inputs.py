@@ -11,6 +11,9 @@ from typing import Any
 
 from cks.domain.operations.lifecycle import OperationRef
 
+HOLD = "hold"
+"""A request's ``on_failure`` that keeps what was made."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedActivity:
@@ -29,10 +32,14 @@ class PlannedActivity:
 
 @dataclass(frozen=True, slots=True)
 class RunInput:
-    """The input of every workflow that carries out an operation: the steps of its plan."""
+    """The input of every workflow that carries out an operation: the steps of its plan.
+
+    ``holds``: when it fails, the row is asked whether what was made is kept.
+    """
 
     operation: OperationRef
     steps: tuple[PlannedActivity, ...]
+    holds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

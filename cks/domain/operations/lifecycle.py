@@ -56,6 +56,7 @@ class Phase(StrEnum):
     WAITING = "waiting"
     FORWARD = "forward"
     COMPENSATING = "compensating"
+    HELD = "held"
     DONE = "done"
 
 
@@ -120,10 +121,10 @@ def check_cancel(status: OperationStatus, effect: CancelEffect) -> None:
         raise NotCancellable("An operation of this type cannot be cancelled.")
 
 
-def phase_of(status: OperationStatus, ending: Ending | None) -> Phase:
+def phase_of(status: OperationStatus, ending: Ending | None, *, held: bool = False) -> Phase:
     """Say where an operation is: the tenant's word for status and direction."""
     if status not in LIVE:
-        return Phase.DONE
+        return Phase.HELD if held else Phase.DONE
     if ending is not None:
         return Phase.COMPENSATING
     return Phase.WAITING if status is OperationStatus.PENDING else Phase.FORWARD
@@ -197,6 +198,7 @@ class OperationSnapshot(TypedDict):
     completed_at: str | None
     cancel_requested_at: str | None
     deadline_at: str | None
+    held_until: str | None
     orphans: list[OrphanSnapshot]
     error: ErrorSnapshot | None
 

@@ -1,9 +1,14 @@
 """Moves of an operation as a whole.  It is locked, and is recorded by whoever calls."""
 
+from datetime import timedelta
+
 from cks.domain.operations import steps
 from cks.domain.operations.failures import said_at_the_end
 from cks.domain.operations.lifecycle import Ending, OperationStatus, Reason
 from cks.domain.operations.state import OperationState
+
+HELD_FOR = timedelta(hours=1)
+"""The contract's default."""
 
 
 def take(operation: OperationState) -> None:
@@ -23,12 +28,26 @@ def turn_back(operation: OperationState, reason: Reason) -> None:
         nearer = operation.deadlines.turned_back(operation.now)
         operation.forward_until, operation.deadline_at = nearer.forward_until, nearer.deadline_at
     if reason.ending is Ending.FAILED:
-        operation.failure = {
-            "code": reason.code,
-            "fault": reason.fault,
-            "retryable": reason.retryable,
-            "details": {},
-        }
+        operation.failure = _failure(reason)
+
+
+def _failure(reason: Reason) -> dict[str, object]:
+    return {
+        "code": reason.code,
+        "fault": reason.fault,
+        "retryable": reason.retryable,
+        "details": {},
+    }
+
+
+def hold(operation: OperationState, reason: Reason) -> None:
+    """End as failed and keep all that was made, for an hour.
+
+    It has not turned back, which would be final: from here it can still go on.
+    """
+    operation.error, operation.failure = reason.message, _failure(reason)
+    operation.held_until = operation.now + HELD_FOR
+    operation.status, operation.completed_at = OperationStatus.FAILED, operation.now
 
 
 def end(operation: OperationState) -> None:

@@ -32,7 +32,7 @@ def snapshot_of(operation: OperationState) -> OperationSnapshot:
         status=operation.status,
         done=operation.status not in LIVE,
         progress=operation.progress,
-        phase=phase_of(operation.status, operation.ending),
+        phase=phase_of(operation.status, operation.ending, held=operation.held_until is not None),
         status_reason=_reason(operation),
         expected_seconds=expected_seconds([(step.stage, step.weight) for step in steps]),
         steps=[_step_snapshot(step) for step in steps],
@@ -41,6 +41,7 @@ def snapshot_of(operation: OperationState) -> OperationSnapshot:
         completed_at=rfc3339_or_none(operation.completed_at),
         cancel_requested_at=rfc3339_or_none(operation.cancel_requested_at),
         deadline_at=rfc3339_or_none(operation.deadline_at),
+        held_until=rfc3339_or_none(operation.held_until),
         orphans=_orphan_snapshots(operation),
         error=_error(operation),
     )
@@ -69,6 +70,7 @@ def first_snapshot(
         completed_at=None,
         cancel_requested_at=None,
         deadline_at=rfc3339_or_none(deadline_at),
+        held_until=None,
         orphans=[],
         error=None,
     )

@@ -88,6 +88,7 @@ class OperationState:
     updated_at: datetime
     forward_until: datetime | None
     deadline_at: datetime | None
+    held_until: datetime | None
     now: datetime
     steps: list[StepState]
     written: Sequence[StepState] = ()

@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 import worker
 from api.background.relay import launch_of
 from cks.db.admin.tenants import Founded
+from cks.db.registry import EFFECTS
 from cks.domain.operations.lifecycle import OperationStatus, StepStatus
 from cks.domain.operations.state import OperationState
 from cks.domain.operations.types import OnFailure
@@ -96,6 +98,47 @@ async def test_one_that_goes_only_forward_is_ended_by_no_cancel_and_no_failing_c
         assert rows.operation.status is OperationStatus.COMPLETED
         assert rows.operation.steps[1].attempt == 5
         assert rows.snapshots[1]["cancel"]["possible"] is False
+
+
+KEPT = sa.text("""
+UPDATE operations SET request = request || '{"on_failure": "hold"}' WHERE id = :id
+""")
+
+
+async def nothing(*_: object) -> None:
+    """Show nothing: no type says yet what a resource that is held looks like."""
+
+
+async def test_one_that_is_to_be_held_keeps_what_it_made_and_has_not_turned_back(
+    ours: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = "cluster.create"
+    monkeypatch.setitem(EFFECTS, kind, replace(EFFECTS[kind], hold=nothing))
+    operation = await ours.order()
+    async with ours.database.begin(ours.caller.tenant_id) as session:
+        await session.execute(KEPT, {"id": operation.id})
+    await ours.fault(operation, Call.ENSURE_ADDONS, FaultKind.ERROR, 2)
+    rows = await ours.ended(operation)
+
+    assert rows.operation.status is OperationStatus.FAILED
+    assert rows.operation.ending is None
+    assert rows.operation.held_until
+    assert rows.snapshots[-1]["phase"] == "held"
+    assert (rows.operation.failure or {})["code"] == "provider_unavailable"
+    assert rows.operation.steps[3].status is StepStatus.FAILED
+    assert not rows.claims
+    assert "node_pool" in await ours.kinds_alive(operation)
+    assert (await scheduled(ours, operation))[-1] == "hold_operation"
+
+
+async def test_what_no_type_can_hold_is_undone(ours: Site) -> None:
+    operation = await ours.order()
+    async with ours.database.begin(ours.caller.tenant_id) as session:
+        await session.execute(KEPT, {"id": operation.id})
+    await ours.fault(operation, Call.ENSURE_ADDONS, FaultKind.ERROR, 2)
+    rows = await ours.ended(operation)
+    assert rows.operation.ending == "failed"
+    assert await ours.kinds_alive(operation) == []
 
 
 async def held(ours: Site) -> OperationState:
