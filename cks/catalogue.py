@@ -25,11 +25,11 @@ NAME_FORM = r"^[a-z0-9][-a-z0-9.]*$"
 CURRENCY_FORM = r"^[A-Z]{3}$"
 AMOUNT_FORM = r"^[0-9]{1,9}(\.[0-9]{1,10})?$"
 FORMS = {
-    MINOR_FORM: "must be a minor such as 1.35",
-    PATCH_FORM: "must be a patch such as 1.35.8",
-    NAME_FORM: "must be lower-case letters, digits, hyphens and dots",
+    MINOR_FORM: "must be a minor version such as 1.35",
+    PATCH_FORM: "must be a patch version such as 1.35.8",
+    NAME_FORM: "must consist of lowercase letters, digits, hyphens and dots",
     CURRENCY_FORM: "must be an ISO 4217 code such as EUR",
-    AMOUNT_FORM: 'must be a price as text, such as "0.096", not below zero',
+    AMOUNT_FORM: 'must be a price as a string, such as "0.096", and not negative',
 }
 """Pattern → what it asks for.  A price is text: a number in JSON may have been rounded before."""
 Amount = Annotated[str, StringConstraints(pattern=AMOUNT_FORM)]
@@ -127,7 +127,7 @@ def _instance_type(entry: _Type) -> InstanceType:
 
 def _twice(types: Sequence[InstanceType]) -> list[str]:
     seen = Counter(kind.name for kind in types)
-    return [f"{name} is there twice" for name, times in seen.items() if times > 1]
+    return [f"{name} appears twice" for name, times in seen.items() if times > 1]
 
 
 def _prices(said: _File) -> dict[str, Decimal]:

@@ -44,7 +44,7 @@ def read(environment: Mapping[str, str]) -> ClientConnectConfig:
     """
     given = {name: value for name, value in environment.items() if value}
     if given.get(SWITCH, "true").lower() not in ("true", "false", "1", "0"):
-        raise BadSettings(f"{SWITCH}={given[SWITCH]}: say true or false")
+        raise BadSettings(f"{SWITCH}={given[SWITCH]}: must be true or false")
     try:
         profile = ClientConfigProfile.load(
             disable_file=not any(name in given for name in FILE), override_env_vars=given
@@ -57,7 +57,7 @@ def read(environment: Mapping[str, str]) -> ClientConnectConfig:
         raise BadSettings(f"TEMPORAL_*: {said}") from error
     host, _, port = config.setdefault("target_host", ADDRESS).rpartition(":")
     if not host or not port.isdecimal():
-        raise BadSettings(f"TEMPORAL_ADDRESS={config['target_host']}: say host:port")
+        raise BadSettings(f"TEMPORAL_ADDRESS={config['target_host']}: must be host:port")
     config.setdefault("namespace", NAMESPACE)
     return config
 

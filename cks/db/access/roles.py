@@ -86,7 +86,7 @@ async def named(session: AsyncSession, name: str) -> RoleView:
     query = sa.select(RbacRole).where(RbacRole.name == name).with_for_update(read=True)
     found = await session.scalar(query)
     if found is None:
-        raise Invalid([Fault("/role", "unknown_role", "there is no role with this name")])
+        raise Invalid([Fault("/role", "unknown_role", "is not a role of the tenant")])
     return (await _views(session, [found]))[0]
 
 

@@ -87,7 +87,7 @@ async def fence_to_remove(url: str, cluster_id: UUID) -> int:
     """
     async with as_owner(url) as connection:
         if not await _compare(connection, {cluster_id}, alone=True):
-            raise NotDone(f"{cluster_id} is wanted: a row says that it should be there.")
+            raise NotDone(f"{cluster_id} is still needed: a row says that it should exist.")
         return int(await connection.scalar(DRAW) or 0)
 
 

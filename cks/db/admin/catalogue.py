@@ -86,7 +86,7 @@ def _check(known: Mapping[str, Minor], wanted: Sequence[Minor]) -> None:
     for minor in wanted:
         newest = known[minor.minor].latest_patch if minor.minor in known else minor.latest_patch
         if numbers_of(minor.latest_patch) < numbers_of(newest):
-            wrong.append(f"{minor.latest_patch} is older than {newest}, which is known")
+            wrong.append(f"{minor.latest_patch} is older than {newest}, the latest known")
     if wrong:
         raise NotDone(f"The file does not fit the catalogue: {'; '.join(wrong)}.")
 

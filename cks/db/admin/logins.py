@@ -19,7 +19,9 @@ def passwords_of(*urls: str) -> dict[str, str]:
     for url in filter(None, urls):
         place = urlsplit(url)
         if place.username not in LOGINS or not place.password:
-            raise NotDone(f"a URL is {place.username}'s, or has no password; logins: {LOGINS}")
+            raise NotDone(
+                f"{place.username} is not {' or '.join(LOGINS)}, or its URL has no password."
+            )
         found[place.username] = unquote(place.password)
     return found
 

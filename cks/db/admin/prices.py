@@ -78,7 +78,7 @@ async def end_price(connection: AsyncConnection, change: PriceChange, name: str)
     await connection.execute(PRICING)
     ends = await _not_past(connection, change.valid_from)
     if await _open(connection, change, name) is None:
-        raise NotDone(f"{name} has no price in {change.currency} that could end.")
+        raise NotDone(f"{name} has no price in {change.currency} to end.")
     await _end_open(connection, change, name, ends, unless=None)
 
 
@@ -118,7 +118,7 @@ async def _of(connection: AsyncConnection, tenant: str | None, change: PriceChan
 async def _not_past(connection: AsyncConnection, at: datetime | None) -> datetime:
     soon: datetime = (await connection.execute(SOON)).scalar_one()
     if at and at < soon:
-        raise NotDone(f"A price begins and ends in the future: {rfc3339(soon)} or later.")
+        raise NotDone(f"A price must begin and end in the future: at {rfc3339(soon)} or later.")
     return at or soon
 
 
@@ -137,7 +137,7 @@ async def _end_open(
     if found.unit_price == unless:
         return False
     if found.valid_from >= at:
-        raise NotDone(f"{name} has a price from {rfc3339(found.valid_from)} on already.")
+        raise NotDone(f"{name} already has a price from {rfc3339(found.valid_from)} on.")
     ended = sa.update(ListedPrice).where(ListedPrice.id == found.id)
     await connection.execute(ended.values(valid_to=at))
     return True
@@ -190,5 +190,5 @@ async def _known(connection: AsyncConnection, name: str) -> Sku:
         known = sa.select(InstanceType.name).where(InstanceType.name == name.removeprefix(NODE))
         sku = sku if await connection.scalar(known) else None
     if sku is None:
-        raise NotDone(f"There is no SKU {name}: it is control_plane, disk, or node. and a type.")
+        raise NotDone(f"There is no SKU {name}; use control_plane, disk or node.<instance type>.")
     return sku

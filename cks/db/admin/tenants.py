@@ -129,9 +129,9 @@ async def create_token(
     ``permissions``: all that it opens, of what its user may; none: everything.
     """
     if name is not None and not 1 <= len(name.strip()) <= len(name) <= UserToken.name.type.length:
-        raise NotDone("A token's name has 1 to 64 characters.")
+        raise NotDone("A token's name must have 1 to 64 characters.")
     if unknown := sorted(set(permissions) - PERMISSIONS.keys()):
-        raise NotDone(f"There is no permission {', '.join(unknown)}.")
+        raise NotDone(f"Unknown permissions: {', '.join(unknown)}.")
     async with as_owner(url) as connection:
         tenant_id, user_id = await _find_user(connection, user)
         issued = await _issue(connection, tenant_id, user_id, name, permissions)
@@ -166,7 +166,7 @@ def check_settings(given: Mapping[str, str]) -> None:
     """Raise ``NotDone`` for a tenant's name or time zone that cannot be meant."""
     name, zone = given.get("name", "any"), given.get("timezone", "UTC")
     if not 1 <= len(name.strip()) <= len(name) <= Tenant.name.type.length:
-        raise NotDone("A tenant's name has 1 to 128 characters.")
+        raise NotDone("A tenant's name must have 1 to 128 characters.")
     if zone not in zones():
         raise NotDone(f"{zone} is not a time zone; use a name such as Europe/Berlin.")
 
@@ -177,7 +177,7 @@ async def _check_unique(connection: AsyncConnection, name: str) -> None:
     if found := await connection.scalar(
         sa.select(Tenant.id).where(same, Tenant.status != CLOSED).limit(1)
     ):
-        raise NotDone(f"There is a tenant named {name} already: {found}.")
+        raise NotDone(f"A tenant named {name} already exists: {found}.")
 
 
 async def _grant_quotas(connection: AsyncConnection, tenant_id: UUID) -> None:
@@ -197,7 +197,7 @@ async def _make_roles(connection: AsyncConnection, tenant_id: UUID) -> None:
     known = {row.name: row.id for row in found}
     for name, role in ROLES.items():
         if missing := sorted(role.permissions - known.keys()):
-            raise NotDone(f"The schema lacks {', '.join(missing)}: `cks admin migrate` first.")
+            raise NotDone(f"The schema lacks {', '.join(missing)}: run `cks admin migrate` first.")
         role_id = uuid7()
         await connection.execute(
             sa.insert(RbacRole).values(
@@ -219,14 +219,14 @@ async def _make_roles(connection: AsyncConnection, tenant_id: UUID) -> None:
 
 async def _make_user(connection: AsyncConnection, tenant_id: UUID, email: str, role: str) -> UUID:
     if not ADDRESS.fullmatch(email):
-        raise NotDone(f"{email} is no e-mail address.")
+        raise NotDone(f"{email} is not an email address.")
     user_id = uuid7()
     values = {"id": user_id, "tenant_id": tenant_id, "email": email, "role": role}
     try:
         await connection.execute(sa.insert(User).values(name=email.partition("@")[0], **values))
     except IntegrityError as error:
         if (constraint_of(error) or "").startswith("users_email"):
-            raise NotDone(f"There is a user with the address {email} already.") from error
+            raise NotDone(f"A user with the address {email} already exists.") from error
         raise
     return user_id
 
@@ -252,7 +252,7 @@ async def _issue(
         await connection.execute(row)
     except IntegrityError as error:
         if constraint_of(error) == "user_tokens_name_per_user":
-            raise NotDone(f"The user has a token named {name} already.") from error
+            raise NotDone(f"The user already has a token named {name}.") from error
         raise
     return Issued(token_id, token)
 
@@ -268,7 +268,7 @@ async def find_tenant(connection: AsyncConnection, tenant: str) -> UUID:
         raise NotDone(f"There is no tenant {tenant}.")
     if len(found) > 1:
         ids = ", ".join(map(str, found))
-        raise NotDone(f"{len(found)} tenants are named {tenant}; give the id of one: {ids}.")
+        raise NotDone(f"{len(found)} tenants are named {tenant}; give an id: {ids}.")
     return found[0]
 
 

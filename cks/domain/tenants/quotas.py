@@ -11,6 +11,6 @@ def check_quota(quota: str, *, limit: int, used: int, requested: int) -> None:
     """Raise ``QuotaExceeded`` if ``requested`` more would be too many."""
     if used + requested > limit:
         raise QuotaExceeded(
-            f"The quota is {limit} {quota}, and {used} are in use: {requested} more is too many.",
+            f"{used} of {limit} {quota} are in use; {requested} more would exceed the quota.",
             members={"quota": quota, "limit": limit, "used": used, "requested": requested},
         )
