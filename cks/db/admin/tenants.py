@@ -1,8 +1,8 @@
-"""Makes and lists tenants, users and tokens: the operator's bootstrap, never an HTTP route.
+"""Creates and lists tenants, users and tokens: the operators' bootstrap, never an HTTP route.
 
-A tenant comes with its built-in roles, its quotas and its first admin in one transaction, so
-that there is never a tenant which nobody can enter.  Every change leaves a row in the
-activity log, as the last statement of its transaction.
+A tenant is created with its built-in roles, its quotas and its first admin in one transaction, so
+that no tenant ever lacks a user.  Every change writes a row to the activity log, as the last
+statement of its transaction.
 """
 
 import re
@@ -33,12 +33,12 @@ ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 CURRENCY = re.compile(r"[A-Z]{3}")
 CLOSED = "closed"
 NAMING = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('cks tenant names', 0))")
-"""Held from the look for a name until its tenant is there: two may be made at once."""
+"""Held from checking a name until its tenant is inserted: two may be created concurrently."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewTenant:
-    """What a tenant is made from.  ``timezone`` is an IANA name, ``currency`` ISO 4217."""
+    """A tenant to create.  ``timezone`` is an IANA name, ``currency`` ISO 4217."""
 
     name: str
     admin_email: str
@@ -49,7 +49,7 @@ class NewTenant:
 
 @dataclass(frozen=True, slots=True)
 class Founded:
-    """A new tenant, its first admin, and that user's token, shown this once."""
+    """A new tenant, its first admin, and that user's token, shown only this once."""
 
     tenant_id: UUID
     user_id: UUID
@@ -84,9 +84,9 @@ class UserLine:
 
 
 async def create_tenant(url: str, asked: NewTenant, *, unique_name: bool = False) -> Founded:
-    """Make a tenant that its admin can enter at once.  Raise ``NotDone`` if it cannot be.
+    """Create a tenant that its admin can use at once.  Raise ``NotDone`` if that fails.
 
-    ``unique_name``: refuse a name that another tenant bears, unless that one is closed.
+    ``unique_name``: refuse the name of another tenant, unless that one is closed.
     """
     _check(asked)
     async with as_owner(url) as connection:
@@ -111,7 +111,7 @@ async def create_tenant(url: str, asked: NewTenant, *, unique_name: bool = False
 
 
 async def create_user(url: str, tenant: str, email: str, role: str) -> Joined:
-    """Make a user with a role and a token; ``tenant`` is an id, or a name borne by one."""
+    """Create a user with a role and a token; ``tenant`` is an id, or a unique name."""
     async with as_owner(url) as connection:
         tenant_id = await find_tenant(connection, tenant)
         await _check_role(connection, tenant_id, role)
@@ -124,9 +124,9 @@ async def create_user(url: str, tenant: str, email: str, role: str) -> Joined:
 async def create_token(
     url: str, user: str, name: str | None = None, permissions: Collection[str] = ()
 ) -> Issued:
-    """Make a token for a user; ``user`` is an id or an address.
+    """Create a token for a user; ``user`` is an id or an email address.
 
-    ``permissions``: all that it opens, of what its user may; none: everything.
+    ``permissions`` narrow the token; without any, it allows everything that its user may do.
     """
     if name is not None and not 1 <= len(name.strip()) <= len(name) <= UserToken.name.type.length:
         raise NotDone("A token's name must have 1 to 64 characters.")
@@ -140,7 +140,7 @@ async def create_token(
 
 
 async def list_tenants(url: str) -> list[TenantLine]:
-    """Return all tenants by name, those closed too; the platform is none."""
+    """Return all tenants by name, including closed ones, without the platform tenant."""
     query = sa.select(Tenant.id, Tenant.name, Tenant.status).where(Tenant.id != PLATFORM)
     async with as_owner(url) as connection:
         rows = await connection.execute(query.order_by(Tenant.name, Tenant.id))
@@ -148,7 +148,7 @@ async def list_tenants(url: str) -> list[TenantLine]:
 
 
 async def list_users(url: str, tenant: str) -> list[UserLine]:
-    """Return a tenant's users by address; ``tenant`` is an id, or a name borne by one."""
+    """Return a tenant's users by address; ``tenant`` is an id, or a unique name."""
     columns = (User.id, User.email, User.role, User.status)
     async with as_owner(url) as connection:
         tenant_id = await find_tenant(connection, tenant)
@@ -163,7 +163,7 @@ def _check(asked: NewTenant) -> None:
 
 
 def check_settings(given: Mapping[str, str]) -> None:
-    """Raise ``NotDone`` for a tenant's name or time zone that cannot be meant."""
+    """Raise ``NotDone`` for an invalid name or time zone of a tenant."""
     name, zone = given.get("name", "any"), given.get("timezone", "UTC")
     if not 1 <= len(name.strip()) <= len(name) <= Tenant.name.type.length:
         raise NotDone("A tenant's name must have 1 to 128 characters.")
@@ -258,7 +258,7 @@ async def _issue(
 
 
 async def find_tenant(connection: AsyncConnection, tenant: str) -> UUID:
-    """Return the id of a tenant given by id or by a name borne by one; raise ``NotDone``."""
+    """Return the id of a tenant by its id or unique name; raise ``NotDone`` if there is none."""
     tenant_id = _uuid(tenant)
     named = sa.and_(Tenant.name == tenant, Tenant.status != CLOSED)
     same = Tenant.id == tenant_id if tenant_id else named

@@ -1,4 +1,4 @@
-"""How much a tenant may have.  The row of a quota is locked before this compares."""
+"""How much a tenant may have.  The caller has locked the quota's row."""
 
 from cks.domain.refusals import QuotaExceeded
 
