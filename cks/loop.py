@@ -26,7 +26,7 @@ class LoopDied(Exception):  # noqa: N818
 
 
 class Loop:
-    """``work`` is one pass; a loop that ``ends`` does so after the first pass that returns ``True``."""
+    """``work`` is one pass; a loop that ``ends`` stops after the first that returns ``True``."""
 
     def __init__(self, name: str, every_seconds: float, work: Work, *, ends: bool = False) -> None:
         self.name = name

@@ -1,7 +1,7 @@
 """Every setting, read once at each entry point, from the environment.
 
-``cks admin`` also reads what ``make dev`` wrote, so that it finds a running copy by itself; variables
-that are set take precedence.  API and worker never read that file: it names a superuser.
+``cks admin`` also reads what ``make dev`` wrote, so that it finds a running copy by itself;
+variables that are set take precedence.  API and worker never read that file: it names a superuser.
 """
 
 import os
@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=20, ge=1)
     """The most connections per process for transactions."""
     database_pooling: Literal["session", "transaction"] = "session"
-    """For how long a pooler between us and PostgreSQL, if any, assigns a server: session or transaction."""
+    """For how long a pooler, if there is one, assigns us a server connection."""
     listen_database_url: str = ""
     """As ``cks_app``, for LISTEN, bypassing a pooler.  Empty: ``app_database_url``."""
 

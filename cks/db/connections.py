@@ -112,8 +112,8 @@ async def check_role(engine: AsyncEngine) -> None:
 
 
 AWAY = ("08", "53", "57P0", "57014", "25006", "40001", "40P01", "55P03")
-"""SQLSTATEs (PostgreSQL's appendix "Error Codes") that are transient: no connection, no resources (a
-full disk too), restarting, cancelled by an operator, demoted to a standby, a deadlock."""
+"""Transient SQLSTATEs (PostgreSQL's appendix "Error Codes"): no connection, no resources (a full
+disk too), restarting, cancelled by an operator, demoted to a standby, a deadlock."""
 
 
 def is_away(error: BaseException) -> bool:
