@@ -141,7 +141,7 @@ def activities_of(owner: object) -> list[Callable[..., Any]]:
 
 
 def _deployment(build_id: str) -> WorkerDeploymentConfig | None:
-    """Pin runs to the build that began them; without a build id, whoever comes takes them."""
+    """Pin runs to the build that began them; without a build id, any worker may take them."""
     if not build_id:
         return None
     return WorkerDeploymentConfig(

@@ -61,7 +61,7 @@ class Attempt:
         return request_of(self.operation, expected)
 
     async def advance(self, fraction: float, also: Write | None = None) -> None:
-        """Tell how much of the step is done, if that is news; the calls work again."""
+        """Record how much of the step is done, if that has changed; a call has succeeded."""
         if fraction == self.fraction and not self.failing:
             return
         async with self.row() as (session, operation, step):

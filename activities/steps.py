@@ -84,7 +84,7 @@ class Steps:
     async def watch(
         self, cluster_id: UUID, attempt: Attempt | None = None, made: Made | None = None
     ) -> AsyncIterator[Observed]:
-        """Look at a cluster again and again; whoever asks stops when it is as it should be.
+        """Observe a cluster repeatedly; the caller stops when it is in the desired state.
 
         Where what was ``made`` is not to be seen at all, the attempt has failed: the next one
         asks for it anew.
@@ -219,7 +219,7 @@ class Steps:
 
 @asynccontextmanager
 async def beating() -> AsyncIterator[None]:
-    """Heart-beat all the while, so that a cancel arrives also while a call hangs.
+    """Heartbeat throughout, so that a cancel arrives even while a call hangs.
 
     What is over within a second is not worth a call to the server.
     """

@@ -16,9 +16,9 @@ from api.serving import answering, serve
 
 
 def build_app(context: AppContext, endpoints: tuple[Endpoint, ...] = ENDPOINTS) -> web.Application:
-    """Return the application that tenants talk to.
+    """Return the tenants' application.
 
-    Raise ``ValueError`` for a route that is declared twice, or is served and kept for later.
+    Raise ``ValueError`` for a route that is declared twice, or both served and not available yet.
     """
     declared = (each for endpoint in endpoints for each in declarations_of(endpoint))
     check_declared_once([*declared, *not_implemented.declarations()])
@@ -32,7 +32,7 @@ def build_app(context: AppContext, endpoints: tuple[Endpoint, ...] = ENDPOINTS) 
         return web.Response(body=raw, content_type="application/json")
 
     app.router.add_route("GET", "/openapi.json", describe)
-    # Longer paths first: `{id}:cancel` is also an `{id}`, of a thing that there is not.
+    # Longer paths first: aiohttp would match `{id}:cancel` as an `{id}`.
     for endpoint in sorted(endpoints, key=lambda e: -len(e.path)):
         app.router.add_route(endpoint.method, endpoint.path, serve(endpoint))
     app.add_routes(page.routes(context.settings.api_url))

@@ -1,7 +1,7 @@
-"""Routes that the contract names and this version does not have: 501, for who has a token.
+"""Routes of the contract that this version does not have: 501, for callers with a valid token.
 
-They are no part of the reference.  An issue that builds one takes its line away here;
-until then the API does not start.
+They are not part of the reference.  Whoever builds one removes its line here; until then the
+API refuses to start.
 """
 
 from collections.abc import Iterator
@@ -112,7 +112,7 @@ LATER: dict[str, dict[str, str]] = {
 """Area → path → the methods that it will have."""
 
 OPEN = ("/auth/login", "/auth/callback", "/auth/logout")
-"""GET, for everybody: they will come before there is a token."""
+"""GET, without a token: a browser calls these before it has one."""
 
 
 async def answer_everybody(_: web.Request) -> web.StreamResponse:
@@ -120,7 +120,7 @@ async def answer_everybody(_: web.Request) -> web.StreamResponse:
 
 
 async def answer_later(request: web.Request) -> web.StreamResponse:
-    """Refuse, to whoever has a living token."""
+    """Refuse; a caller without a valid token learns only that."""
     context = request.app[APP_CONTEXT]
     anybody = AccessQuestion(None)
     async with authorization_of(
@@ -130,7 +130,7 @@ async def answer_later(request: web.Request) -> web.StreamResponse:
 
 
 def reserved() -> Iterator[tuple[str, str, str]]:
-    """Yield the area, the method and the path of each route that asks for a token."""
+    """Yield the area, the method and the path of each route that requires a token."""
     for area, paths in LATER.items():
         for path, methods in paths.items():
             for method in methods.split():
@@ -138,7 +138,7 @@ def reserved() -> Iterator[tuple[str, str, str]]:
 
 
 def declarations() -> Iterator[Declaration]:
-    """Yield what no endpoint may serve while it stands here."""
+    """Yield what no endpoint may serve while it is listed here."""
     for area, method, path in reserved():
         yield route_declared(method, path, f"{__name__} ({area})")
 

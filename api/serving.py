@@ -1,8 +1,8 @@
-"""How a request is served: read, let in, decided, logged, answered; always in this order.
+"""How a request is served: read, authorized, decided, logged, answered; always in this order.
 
-Reading comes before the transaction, so that a slow client holds no connection; its verdict
-is spoken after the caller is known, so that strangers learn nothing.  A change and its line
-in the activity log are one transaction; a refused change is logged in one of its own.
+Reading comes before the transaction, so that a slow client holds no connection; what is wrong
+with the request is reported after the caller is known, so that strangers learn nothing.  A change
+and its line in the activity log are one transaction; a refused change is logged in another.
 """
 
 import logging
@@ -49,7 +49,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def answering(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its id, and turn whatever is raised into a problem."""
+    """Give the request its id, and turn any exception into a problem."""
     given = request.headers.get(REQUEST_ID_HEADER, "")
     request[REQUEST_ID] = given if GOOD_REQUEST_ID.fullmatch(given) else uuid4().hex
     logs.begin(request_id=request[REQUEST_ID])
@@ -77,7 +77,7 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 def _trouble(error: Exception) -> Declined:
-    """Tell the database's absence from a bug of ours."""
+    """Distinguish an outage of the database from a bug."""
     if is_away(error):
         log.warning("the database does not answer: %s", error)
         return DatabaseAway(
@@ -115,10 +115,10 @@ def serve(endpoint: Endpoint) -> Handler:
 
 @dataclass(slots=True)
 class Said:
-    """What a request said, and the verdict on it, kept until the caller is known.
+    """What a request contains, and what is wrong with it, kept until the caller is known.
 
-    ``text`` is the body as it came: what makes a repeated request the same.  ``legible``: it
-    could be read at all.
+    ``text`` is the body as received, by which a repeated request is recognized.  ``legible``: it
+    could be parsed.
     """
 
     text: object = None
@@ -128,7 +128,7 @@ class Said:
     verdict: Declined | None = None
 
     def check(self) -> None:
-        """Raise the verdict, if it was against the request."""
+        """Raise the refusal, if there is one."""
         if self.verdict:
             raise self.verdict
 
@@ -168,7 +168,7 @@ async def _before(
     authorization: Authorization,
     context: AppContext,
 ) -> Reply | None:
-    """Answer what took its own subject away when it came first, and with it the right to it."""
+    """Answer a repeated request that deleted its own subject, and the permission with it."""
     caller = authorization.caller
     if caller is None or not (endpoint.takes_body and said.legible):
         return None
@@ -210,7 +210,7 @@ async def _decided(
 
 
 async def _read(endpoint: Endpoint, request: web.Request) -> Said:
-    """Read what was sent, and judge the query."""
+    """Read the body, and validate the query."""
     said = Said()
     try:
         if endpoint.takes_body:
@@ -223,7 +223,7 @@ async def _read(endpoint: Endpoint, request: web.Request) -> Said:
 
 
 async def _judge(endpoint: Endpoint, said: Said, inside: Admission, context: AppContext) -> None:
-    """Judge the body by what is so now; what is wrong with body and query is told together."""
+    """Validate the body as of now; errors in body and query are reported together."""
     if not said.legible:
         return
     knowledge: dict[str, object] = {"at": inside.at}
@@ -237,9 +237,9 @@ async def _judge(endpoint: Endpoint, said: Said, inside: Admission, context: App
 
 
 async def _once(endpoint: Endpoint, call: Call[Any, Any], said: Said) -> Reply:
-    """Decide the request; one that came before under the same key gets its answer.
+    """Decide the request; a repeated one with the same key gets the first response.
 
-    The key comes before the verdict: what was acceptable then may no longer be on offer.
+    The key comes before the validation: what was valid then may no longer be on offer.
     """
     assert endpoint.act is not None  # noqa: S101  (``serve`` chose)
     keyed = None
@@ -274,7 +274,7 @@ async def _log_success(endpoint: Endpoint, call: Call[Any, Any], reply: Reply) -
 
 
 async def _log_refusal(endpoint: Endpoint, authorization: Authorization, refusal: Declined) -> None:
-    """Write down that a known caller was refused a change."""
+    """Log that a known caller was refused a change."""
     caller = authorization.caller
     if caller is None or not endpoint.mutates or isinstance(refusal, Unauthenticated):
         return

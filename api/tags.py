@@ -1,4 +1,4 @@
-"""The sections of the reference; each endpoint names the one that it stands in."""
+"""The sections of the reference; each endpoint names its own."""
 
 from api.http.endpoint import Tag
 

@@ -1,7 +1,7 @@
 """Files of the catalogue: Kubernetes minors, instance types, and what they cost.
 
-A file has one or both of the two lists; its form is that of the project's own in ``cks/data``.
-A list is complete: what it no longer has is withdrawn.  All that is wrong is told at once.
+A file has one or both of the two lists, in the format of the project's own in ``cks/data``.  A list
+is complete: what it no longer contains is withdrawn.  All errors are reported at once.
 """
 
 from collections import Counter
@@ -25,23 +25,23 @@ NAME_FORM = r"^[a-z0-9][-a-z0-9.]*$"
 CURRENCY_FORM = r"^[A-Z]{3}$"
 AMOUNT_FORM = r"^[0-9]{1,9}(\.[0-9]{1,10})?$"
 FORMS = {
-    MINOR_FORM: "must be a minor such as 1.35",
-    PATCH_FORM: "must be a patch such as 1.35.8",
-    NAME_FORM: "must be lower-case letters, digits, hyphens and dots",
+    MINOR_FORM: "must be a minor version such as 1.35",
+    PATCH_FORM: "must be a patch version such as 1.35.8",
+    NAME_FORM: "must consist of lowercase letters, digits, hyphens and dots",
     CURRENCY_FORM: "must be an ISO 4217 code such as EUR",
-    AMOUNT_FORM: 'must be a price as text, such as "0.096", not below zero',
+    AMOUNT_FORM: 'must be a price as a string, such as "0.096", and not negative',
 }
-"""Pattern → what it asks for.  A price is text: a number in JSON may have been rounded before."""
+"""Pattern → its message.  A price is a string: a JSON number may have been rounded before."""
 Amount = Annotated[str, StringConstraints(pattern=AMOUNT_FORM)]
 
 
 class BadCatalogue(ValueError):  # noqa: N818
-    """The file cannot be meant; the message names all that is wrong with it."""
+    """The file is invalid; the message names everything that is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceType:
-    """A kind of machine.  ``memory_gib`` in GiB; what is ``withdrawn`` cannot be ordered."""
+    """A machine type.  ``memory_gib`` in GiB; a ``withdrawn`` one cannot be ordered."""
 
     name: str
     vcpus: int
@@ -52,7 +52,7 @@ class InstanceType:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What can be ordered, and what could be once; in the order of lists."""
+    """What can be ordered, and what could be once, in the order of lists."""
 
     minors: tuple[Minor, ...]
     instance_types: tuple[InstanceType, ...]
@@ -60,9 +60,9 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a file says; ``None`` for a list that it does not have.
+    """The contents of a file; ``None`` for a list that it does not have.
 
-    ``prices`` are by SKU, in the unit in which that is listed, in ``currency``.
+    ``prices`` are by SKU, per unit in which that is listed, in ``currency``.
     """
 
     minors: tuple[Minor, ...] | None
@@ -103,7 +103,7 @@ class _File(_Entry):
 
 
 def parse(text: str | bytes) -> Wanted:
-    """Read a file; raise ``BadCatalogue`` if it is none."""
+    """Parse a file; raise ``BadCatalogue`` if it is invalid."""
     try:
         said = _File.model_validate_json(text)
     except ValidationError as error:
@@ -127,7 +127,7 @@ def _instance_type(entry: _Type) -> InstanceType:
 
 def _twice(types: Sequence[InstanceType]) -> list[str]:
     seen = Counter(kind.name for kind in types)
-    return [f"{name} is there twice" for name, times in seen.items() if times > 1]
+    return [f"{name} appears twice" for name, times in seen.items() if times > 1]
 
 
 def _prices(said: _File) -> dict[str, Decimal]:
@@ -141,11 +141,11 @@ def _prices(said: _File) -> dict[str, Decimal]:
 
 @cache
 def load() -> Catalogue:
-    """Return what the project's own files have, in their order."""
+    """Return the contents of the project's own files, in their order."""
     releases, types = (parse(own(name)) for name in ("kubernetes-releases", "instance-types"))
     return Catalogue(releases.minors or (), types.instance_types or ())
 
 
 def own(name: str) -> str:
-    """Return the text of a file of the project's own."""
+    """Return the text of one of the project's own files."""
     return (files("cks") / "data" / f"{name}.json").read_text(encoding="utf-8")

@@ -1,11 +1,11 @@
-"""How every program of ours logs: one line an event, with the ids of what it is about.
+"""How all our programs log: one line per event, with the ids of what it is about.
 
-Modules log through ``logging``; so do aiohttp, Temporal's SDK and SQLAlchemy, and all of it ends
-in one handler here.  Whoever begins something binds its ids (``bind``): they then stand in every
-line that is logged about it, whoever logs it.
+Modules log through ``logging``; so do aiohttp, Temporal's SDK and SQLAlchemy, and one handler here
+formats it all.  Code that begins something binds its ids (``bind``): they then appear in every line
+that is logged about it, by whatever code.
 
-A token, a password in a URL and the rows that PostgreSQL quotes in an error are taken out of
-every line, wherever they came from; bodies are never logged at all.
+Tokens, passwords in URLs and the rows that PostgreSQL quotes in errors are removed from every line,
+wherever they came from; bodies are never logged at all.
 """
 
 import json
@@ -39,14 +39,14 @@ OF_A_RUN = ("workflow_id", "run_id", "workflow_type")
 
 
 class Format(StrEnum):
-    """``json``: an object a line; ``console``: for a person's eyes."""
+    """``json``: one object per line; ``console``: for people to read."""
 
     JSON = "json"
     CONSOLE = "console"
 
 
 class Level(StrEnum):
-    """What is less grave is not logged."""
+    """The lowest level that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -68,42 +68,42 @@ def configure(level: Level, form: Format) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines(form))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # Nobody reads these of a record, and each costs time.
+    # Nobody reads these fields of a record, and collecting each costs time.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    # They would add to the text of each line what we say in fields.
+    # The SDK would repeat in each message what our fields contain.
     activity.logger.activity_info_on_message = False
     workflow.logger.workflow_info_on_message = False
 
 
 def begin(**ids: object) -> None:
-    """Forget what the task was about before, and bind these ids."""
+    """Forget the ids that were bound before, and bind these."""
     clear_contextvars()
     bind(**ids)
 
 
 def bind(**ids: object) -> None:
-    """Say what the task is about from here on; what is ``None`` is not said.
+    """Add ids to all that this task logs from now on; ``None`` is left out.
 
-    A task of its own, such as an activity's, ends with what it bound.
+    Ids that are bound in a task of its own, such as an activity's, end with it.
     """
     bind_contextvars(**{name: str(one) for name, one in ids.items() if one is not None})
 
 
 def bind_operation(ref: HasOperation) -> None:
-    """Say whose operation the task is about, and which."""
+    """Bind the ids of the operation that the task is about."""
     bind(tenant_id=ref.tenant_id, operation_id=ref.id)
 
 
 @contextmanager
 def bound(ref: HasOperation, workflow_id: str) -> Iterator[None]:
-    """Say for as long as the block lasts which operation, and which run, it is about."""
+    """Bind the ids of an operation and its run for the length of the block."""
     ids = {"tenant_id": str(ref.tenant_id), "operation_id": str(ref.id)}
     with bound_contextvars(workflow_id=workflow_id, **ids):
         yield
 
 
 def scrub(text: str) -> str:
-    """Return the text without what no log may hold."""
+    """Return the text without what no log may contain."""
     if not SUSPECT.search(text):
         return text
     text = PASSWORD.sub(r"\1:…@", TOKEN.sub("cks_…", text))
@@ -111,7 +111,7 @@ def scrub(text: str) -> str:
 
 
 class Lines(logging.Formatter):
-    """Renders a record, whoever logged it, with what the task is about.
+    """Renders a record of any library, with the ids that the task has bound.
 
     structlog's own formatter for ``logging`` copies each record, at twice the cost.
     """

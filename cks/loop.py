@@ -1,7 +1,7 @@
-"""Work that is done again and again beside a process's other work, whatever befalls it.
+"""Work that is repeated beside a process's other work, whatever goes wrong.
 
-Trouble is told and met again later.  A server that is merely away is weather: one line.  All
-else may be a bug, and is told with its trace.
+Errors are logged, and the work is tried again later.  An outage of a server is logged in one line;
+any other error may be a bug, and is logged with its traceback.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ log = logging.getLogger("cks.loop")
 
 
 class LoopDied(Exception):  # noqa: N818
-    """A loop without an end has ended; the message says which."""
+    """A loop that should run for ever has ended; the message says which."""
 
 
 class Loop:
-    """``work`` is one look; a loop that ``ends`` does so with the first one to return ``True``."""
+    """``work`` is one pass; a loop that ``ends`` stops after the first that returns ``True``."""
 
     def __init__(self, name: str, every_seconds: float, work: Work, *, ends: bool = False) -> None:
         self.name = name
@@ -38,27 +38,27 @@ class Loop:
         self._passed = time.monotonic()
 
     def wake(self) -> None:
-        """Look at once, or again as soon as the look that goes on has ended."""
+        """Start a pass at once, or another as soon as the present one has ended."""
         self._woken.set()
 
     @property
     def age_seconds(self) -> float:
-        """How long ago it last came through without trouble, or began."""
+        """How long ago its last pass without an error ended, or the loop was created."""
         return time.monotonic() - self._passed
 
     async def run(self) -> None:
-        """Look again and again until cancelled."""
+        """Repeat the work until cancelled, or until it ends."""
         while not await self._look():
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._every_seconds):
                     await self._woken.wait()
 
     async def _look(self) -> bool:
-        """Look once; say whether that was the last time."""
+        """Do one pass; return whether it was the last."""
         self._woken.clear()
         try:
             done = await self._work()
-        except Exception as error:  # noqa: BLE001  (whatever it was, it is met again)
+        except Exception as error:  # noqa: BLE001  (whatever it was, the next pass meets it again)
             self._tell(error)
             return False
         self._passed = time.monotonic()
@@ -83,7 +83,7 @@ def _who_is_away(error: Exception) -> str | None:
 async def beside(loop: Loop) -> AsyncIterator[None]:
     """Run a loop beside the block.
 
-    One that ends by itself although it should not ends the process, so that another takes its
+    A loop that ends although it should not ends the process, so that another process takes its
     place: SIGTERM ends the block, and then ``LoopDied`` is raised.
     """
     task = asyncio.create_task(loop.run(), name=loop.name)

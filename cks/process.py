@@ -1,7 +1,7 @@
-"""How a process of ours ends: at once, when all is said.
+"""How our processes exit: immediately, after flushing their output.
 
-Threads of Temporal's SDK may still run while Python takes its interpreter down, and then crash it:
-a job that was done ended with SIGABRT.  So the interpreter is not taken down at all.
+Threads of Temporal's SDK may still run while Python finalizes its interpreter, and then crash it:
+a job that had succeeded ended with SIGABRT.  So the interpreter is not finalized at all.
 """
 
 import logging
@@ -15,6 +15,6 @@ def leave(status: int) -> NoReturn:
     """End the process with this status."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # whoever read it has gone
+        with suppress(OSError):  # its reader has gone
             stream.flush()
     os._exit(status)

@@ -1,7 +1,7 @@
 """Every setting, read once at each entry point, from the environment.
 
-``cks admin`` reads what ``make dev`` wrote too, so that it finds a running copy by itself; a
-real variable always wins over it.  API and worker never read that file: it names a superuser.
+``cks admin`` also reads what ``make dev`` wrote, so that it finds a running copy by itself;
+variables that are set take precedence.  API and worker never read that file: it names a superuser.
 """
 
 import os
@@ -22,7 +22,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class BadSettings(ValueError):  # noqa: N818
-    """A variable's value cannot be meant; the message names each such variable, in one line."""
+    """A variable's value is invalid; the message names each such variable, in one line."""
 
 
 class Settings(BaseSettings):
@@ -35,20 +35,20 @@ class Settings(BaseSettings):
     app_database_url: str = ""
     """For API and worker: ``cks_app``."""
     dispatch_database_url: str = ""
-    """For what finds work across tenants: ``cks_dispatch``."""
+    """For finding work in all tenants: ``cks_dispatch``."""
     pool_size: int = Field(default=20, ge=1)
-    """Connections per process to PostgreSQL, at most."""
+    """The most connections per process for transactions."""
     database_pooling: Literal["session", "transaction"] = "session"
-    """For how long what stands between us and PostgreSQL, if anything does, lends a server."""
+    """For how long a pooler, if there is one, assigns us a server connection."""
     listen_database_url: str = ""
-    """As ``cks_app``, for what LISTENs: around a pooler.  Empty: ``app_database_url``."""
+    """As ``cks_app``, for LISTEN, bypassing a pooler.  Empty: ``app_database_url``."""
 
     api_url: str = "http://127.0.0.1:8080"
     api_host: str = "127.0.0.1"
     api_port: Port = 8080
     ops_port: Port = 8081
     api_runs_loops: bool = True
-    """Whether the API's process runs the loops too, or leaves them to ``api.background``'s."""
+    """Whether API processes also run the loops, or leave them to ``api.background``."""
 
     task_queue: str = "cks"
     build_id: str = ""
@@ -61,23 +61,23 @@ class Settings(BaseSettings):
     step_budget_seconds: float = Field(default=600.0, gt=0)
     """How long a step's calls may keep failing before the step has failed."""
     undo_seconds: float = Field(default=3600.0, gt=0)
-    """How long what was made may take to be removed before the operation ends without it."""
+    """How long an undo may take before the operation ends and names what is left."""
     poll_seconds: float = Field(default=2.0, gt=0)
-    """How often a step looks whether what it asked for is there."""
+    """How often a step checks whether what it asked for exists."""
     provider_speed: float = Field(default=1.0, gt=0)
     """How many times faster than planned the provider is; for estimates and deadlines."""
 
     keep_events_days: float = Field(default=90.0, gt=0)
-    """How long what an operation told on its way is kept after its end; its end is always kept."""
+    """How long an operation's events are kept after its end; the final one is always kept."""
     keep_keys_hours: float = Field(default=48.0, ge=24)
-    """How long a request's Idempotency-Key is kept; clients rely on a day."""
+    """How long a request's Idempotency-Key is kept; the API promises at least 24 hours."""
     keep_sessions_days: float = Field(default=30.0, gt=0)
-    """How long a session is kept that was revoked or has expired."""
+    """How long a session is kept after it was revoked or has expired."""
 
     log_level: Level = Level.INFO
-    """What is less grave is not logged."""
+    """The lowest level that is logged."""
     log_format: Format = Format.JSON
-    """A JSON object a line, or lines for a person's eyes."""
+    """One JSON object per line, or lines for people to read."""
 
     @property
     def pooled(self) -> bool:
@@ -101,9 +101,9 @@ class Settings(BaseSettings):
 
 
 def load(*, development: bool = False) -> Settings:
-    """Read the settings; raise ``BadSettings`` where one is wrong.
+    """Read the settings; raise ``BadSettings`` if one is invalid.
 
-    ``development``: the file that ``make dev`` wrote fills what is not set.
+    ``development``: what is not set is taken from the file that ``make dev`` wrote.
     """
     try:
         return Settings(_env_file=_written() if development else None)
@@ -112,13 +112,13 @@ def load(*, development: bool = False) -> Settings:
 
 
 def variables() -> dict[str, str]:
-    """Return the environment; what ``make dev`` wrote fills what is not set in it."""
+    """Return the environment, completed by what ``make dev`` wrote."""
     written = {k: v for k, v in dotenv_values(_written()).items() if v is not None}
     return written | dict(os.environ)
 
 
 def explain(error: ValidationError) -> str:
-    """Return one line that names every variable that is wrong, and how."""
+    """Return one line that names every invalid variable, and what is wrong with it."""
     return "; ".join(
         f"{_variable(str(wrong['loc'][0]))}={wrong['input']}: {wrong['msg']}"
         for wrong in error.errors()
@@ -126,7 +126,7 @@ def explain(error: ValidationError) -> str:
 
 
 def _written() -> Path:
-    """Return the file of the copy that is meant: the one chosen, the one here, or our own."""
+    """Return the file of the copy in use: the one chosen, the one here, or the project's own."""
     if chosen := os.environ.get("CKS_DEV_DIR"):
         return Path(chosen, "env")
     here = Path(".dev", "env")

@@ -92,7 +92,7 @@ class OperationRun:
     async def _boundary(self) -> None:
         """Between two stages: end if that was asked for, and wait for as long as it is paused."""
         self._heed_cancel()
-        if self._paused:  # without it, not even a wait: runs of before replay the same tasks
+        if self._paused:  # without it, not even a wait: so older runs replay with the same tasks
             await workflow.wait_condition(lambda: not self._paused)
             self._heed_cancel()
 

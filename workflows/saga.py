@@ -109,7 +109,7 @@ async def _do(step: Step, tell: Tell) -> None:
 async def unwind(stages: Stages, tell: Tell) -> None:
     """Undo the stages, last first, until the operation's deadline.
 
-    The activities keep it.  What is left then is told by its row, and swept by others.
+    The activities keep it.  What is left is recorded in its row, and swept by another workflow.
     """
     for stage in reversed(stages):
         await side_by_side(stage, lambda step: _undo(step, tell), at_once=len(stage))

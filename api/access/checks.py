@@ -110,7 +110,7 @@ async def check_access(call: Call[AccessCheck, Query]) -> Reply:
 
 async def _check_may_ask(call: Call[AccessCheck, Query]) -> None:
     if not await decisions.may(call.session, call.caller, "rbac.read"):
-        detail = "Asking about other users needs the permission rbac.read."
+        detail = "Asking about other users requires the permission rbac.read."
         raise Forbidden(detail, members={"missing": ["rbac.read"]})
 
 

@@ -1,4 +1,4 @@
-"""``/v1/users/{id}/roles``: the roles that a user has beside their own, where, and until when."""
+"""``/v1/users/{id}/roles``: roles that a user has besides their own, where, and until when."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -58,7 +58,7 @@ class NewGrant(RequestBody):
 
 
 def place_faults(text: Mapping[str, object]) -> list[Fault]:
-    """Judge a body that names a place: a namespace is one of a cluster."""
+    """Validate a body that names a scope: a namespace belongs to a cluster."""
     if text.get("namespace_id") is not None and text.get("cluster_id") is None:
         return [Fault("/cluster_id", "required", "is missing: a namespace belongs to a cluster")]
     return []
@@ -102,7 +102,7 @@ async def delete_grant(call: Call[None, Query]) -> Reply:
 
 
 def _logged(view: GrantView) -> dict[str, object]:
-    """Return what the log keeps of a grant."""
+    """Return what the activity log records about a grant."""
     grant = view.grant
     places = {"cluster_id": grant.cluster_id, "namespace_id": grant.namespace_id}
     place = {name: str(value) for name, value in places.items() if value}

@@ -1,4 +1,4 @@
-"""``/v1/roles`` and ``/v1/permissions``: what a role lists, and what there is to list."""
+"""``/v1/roles`` and ``/v1/permissions``: roles, and the permissions that they can include."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -149,7 +149,7 @@ async def delete_role(call: Call[None, Query]) -> Reply:
 
 
 def _logged(body: RoleBody) -> dict[str, object]:
-    """Return what the log keeps of a role."""
+    """Return what the activity log records about a role."""
     return body.model_dump(include={"name", "permissions", "unprivileged", "status"})
 
 

@@ -1,4 +1,4 @@
-"""Keeps the promise of ``deadline_at``, whoever is missing.
+"""Enforces ``deadline_at``, even if workers or Temporal are missing.
 
 A run settles its operation in time by itself.  Where none does (no worker, paused, lost), each
 process that runs the loops does it here, seconds before the deadline, from the rows alone: this

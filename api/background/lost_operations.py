@@ -53,7 +53,7 @@ class LostOperations:
                 await self._name(refs[unknown])
 
     async def _name(self, trace: Trace) -> None:
-        """Tell the tenant, once; one that was lost with its operation cannot be told."""
+        """Report it in the tenant's activity log, once, unless the tenant was lost too."""
         if not (trace.tenant_id and trace.operation_id):
             return
         ref = OperationRef(UUID(trace.tenant_id), UUID(trace.operation_id))

@@ -64,7 +64,7 @@ class EstimateBody(ResponseBody):
 
 
 async def estimate_cost(call: Call[ClusterSpec | PoolSpec, Query]) -> Reply:
-    """Price an order as it stands; its version and types are judged as for the order."""
+    """Price a cluster or pool as given; version and types are validated as for creating it."""
     tariff = await current_tariff(call.session)
     asked = call.body
     if isinstance(asked, ClusterSpec):

@@ -143,7 +143,7 @@ def cluster_body(view: ClusterView, tariff: Tariff) -> ClusterBody:
 
 
 def _cost(view: ClusterView, tariff: Tariff) -> CostBody | None:
-    """Say what a cluster costs now; one that failed holds nothing that is billed."""
+    """Return what a cluster costs now; a failed one has nothing that is billed."""
     pools = [_size(pool) for pool in view.pools]
     failed = view.cluster.status is ClusterStatus.FAILED
     try:

@@ -1,4 +1,4 @@
-"""What an order is judged by: the catalogue as it is now."""
+"""What a request is validated against: the present catalogue."""
 
 from collections.abc import Mapping
 

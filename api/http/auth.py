@@ -1,10 +1,10 @@
 """The way into a tenant's data: a token, checked together with the permission it needs.
 
-What somebody does not see is not there for them (404); what they see and may not do is refused
+What callers cannot see does not exist for them (404); what they see but may not do is refused
 (403), and the refusal says what is missing.
 
-``Door.open`` is a transaction in which the caller is known and allowed.  A reader that waits
-opens it again for each look, so that a revoked token ends the stream that it began.
+``Authorization.open`` is a transaction in which the caller is known and allowed.  A waiting
+reader opens a new one for each read, so that a revoked token ends the stream that it began.
 """
 
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ LONGEST_AGENT = 255
 
 
 def claim_of(request: web.Request) -> TokenClaim:
-    """Return what the request's token claims; garbage costs no query."""
+    """Return what the request's token claims; a malformed token costs no query."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthenticated("A bearer token is required: Authorization: Bearer cks_…")
@@ -39,7 +39,7 @@ def claim_of(request: web.Request) -> TokenClaim:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """An open transaction, who is in it, how much they see, and its instant by the database."""
+    """An open transaction, its caller, how much they see, and its time by the database's clock."""
 
     session: Session
     caller: Caller
@@ -49,9 +49,9 @@ class Admission:
 
 @dataclass(slots=True)
 class Authorization:
-    """One request's way in; ``caller`` is who came through it last.
+    """One request's authorization; ``caller`` is known once it was opened.
 
-    ``changes``: it is refused to a tenant that is suspended.
+    ``changes``: the request is refused to a suspended tenant.
     """
 
     database: Database
@@ -67,8 +67,8 @@ class Authorization:
     async def open(self) -> AsyncIterator[Admission]:
         """Open a transaction for the token's tenant.
 
-        Raise ``Unauthenticated`` for a token that is not alive, ``NotFound`` for what its user
-        does not see, ``Forbidden`` where they lack the permission, and ``TenantSuspended``.
+        Raise ``Unauthenticated`` for a token that is not valid, ``NotFound`` for what its user
+        cannot see, ``Forbidden`` if they lack the permission, and ``TenantSuspended``.
         """
         async with self.database.enter(self.claim, self.question.params) as (session, row):
             known = decisions.identity_of(row)
@@ -76,7 +76,7 @@ class Authorization:
             yield Admission(session, caller, known.visibility(self.question.permission), known.at)
 
     def judge(self, known: Identity) -> Caller:
-        """Return who came, if they may pass; raise what ``open`` raises."""
+        """Return the caller if they may proceed; raise what ``open`` raises."""
         self.caller = Caller(
             tenant_id=self.claim.tenant_id,
             user_id=known.user_id,
@@ -112,7 +112,7 @@ def authorization_of(
     request_id: str,
     changes: bool = False,
 ) -> Authorization:
-    """Return the door that a request knocks at; raise ``Unauthenticated`` for no token."""
+    """Return the authorization of a request; raise ``Unauthenticated`` if it has no token."""
     agent = request.headers.get("User-Agent", "")[:LONGEST_AGENT]
     clean = agent.encode("utf-8", "replace").decode().replace("\0", "")
     claim, address = claim_of(request), request.remote or ""

@@ -1,4 +1,4 @@
-"""What handlers find around them, and under which key of the application."""
+"""What handlers get from the application, and under which keys."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from cks.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class AppContext:
-    """All that one API process has: made once, at its start.
+    """Everything that one API process has, made once at its start.
 
-    ``wake_relay``: something was committed that may need a run; a relay elsewhere hears of it
-    from the database.
+    ``wake_relay``: to call when something was committed that may need a run; a relay in another
+    process learns of it from the database.
     """
 
     settings: Settings

@@ -1,7 +1,7 @@
 """Each route and each operation id is declared once.
 
-Areas are written side by side.  Of two with the same route, the router would ask the first and
-nobody would miss the second.
+Areas are written independently.  If two declared the same route, the router would use the first and
+nobody would notice the second.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""One declaration per route, from which all else follows.
+"""One declaration per route, from which everything else is derived.
 
-An ``Endpoint`` says what a route takes, gives and refuses, and which permission it needs.
-Reading, authorisation, the errors, OpenAPI and the tests over all routes are derived from it:
-a route that answers what it did not declare is a bug, and answers 500.
+An ``Endpoint`` says what a route accepts, returns and refuses, and which permission it requires.
+Parsing, authorization, errors, OpenAPI and the tests of all routes are derived from it: a route
+that returns what it did not declare is a bug, and answers 500.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -33,7 +33,7 @@ MUTATING = frozenset(("POST", "PATCH", "PUT", "DELETE"))
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Body, Params]):
-    """A request that was read, and whose caller is known and allowed.
+    """A validated request whose caller is known and allowed.
 
     ``session`` is the one transaction of the request, ``at`` its instant; ``visibility``, how much
     the caller sees by the route's permission.
@@ -51,7 +51,7 @@ class Call(Generic[Body, Params]):
 
 @dataclass(frozen=True, slots=True)
 class Visit(Generic[Params]):
-    """A request of a reader who waits; every look goes through the ``door`` anew."""
+    """A request that waits or streams; every read opens its ``authorization`` anew."""
 
     request: web.Request
     authorization: Authorization
@@ -69,10 +69,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a handler answers: the model that it declared, and headers.
+    """What a handler returns: the model that it declared, and headers.
 
     A change names its subject, and the operation that carries it out; ``detail`` is what else
-    the log keeps of it.
+    the activity log records.
     """
 
     body: BaseModel
@@ -144,12 +144,12 @@ class Endpoint:
 
     @property
     def source(self) -> str:
-        """Return where it is declared, for who looks for it."""
+        """Return where it is declared, for error messages."""
         return f"{self.handler.__module__}.{self.name}"
 
     @property
     def takes_body(self) -> bool:
-        """Say whether it may be sent a body, and an ``Idempotency-Key``."""
+        """Say whether a request may have a body and an ``Idempotency-Key``."""
         return self.method in MUTATING
 
     @property
@@ -157,7 +157,7 @@ class Endpoint:
         return self.takes_body and not self.safe
 
     def asked_by(self, request: web.Request) -> AccessQuestion:
-        """Return what a request needs, and where; an id that is none points nowhere."""
+        """Return what a request needs, and where; a malformed id refers to nothing."""
         return AccessQuestion(self.permission, self.target, self._wanted(request))
 
     def _wanted(self, request: web.Request) -> UUID | str | None:
@@ -171,7 +171,7 @@ class Endpoint:
             return None
 
     def all_refusals(self) -> frozenset[type[Declined]]:
-        """Return every refusal it may answer: its own, and those that its shape implies."""
+        """Return every refusal it may answer with: its own, and those implied by its kind."""
         implied: set[type[Declined]] = {
             refusals.Unauthenticated,
             refusals.Invalid,

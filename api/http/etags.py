@@ -1,4 +1,4 @@
-"""Entity tags: made of a row, and compared with what a request names."""
+"""Entity tags: computed from a row, and compared with ``If-Match`` (RFC 9110, section 13.1.1)."""
 
 import hashlib
 from datetime import datetime
@@ -11,7 +11,7 @@ from cks.domain.refusals import PreconditionFailed
 
 
 class Versioned(Protocol):
-    """A row that counts its changes."""
+    """A row with a version."""
 
     @property
     def id(self) -> UUID: ...

@@ -1,4 +1,4 @@
-"""The forms that text and numbers take, each with the words that ask for it."""
+"""The formats of strings and numbers, each with the message for values that do not match."""
 
 import re
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ FORMS = {
 """Pattern → the sentence that asks for it, to follow a field's name."""
 
 Label = Annotated[str, StringConstraints(pattern=LABEL, max_length=63)]
-"""An RFC 1123 label, as Kubernetes demands of names."""
+"""An RFC 1123 label, as Kubernetes requires of names (apimachinery's ``IsDNS1123Label``)."""
 LabelKey = Annotated[str, StringConstraints(pattern=LABEL_KEY, max_length=253)]
 LabelValue = Annotated[str, StringConstraints(pattern=LABEL_VALUE, max_length=63)]
 TagKey = Annotated[str, StringConstraints(pattern=TAG_KEY, max_length=63)]
@@ -64,7 +64,7 @@ Name = Annotated[str, StringConstraints(max_length=64)]
 class Whole:
     """An integer as JSON Schema has it: ``16`` and ``16.0``, not ``"16"`` or ``true``.
 
-    Pydantic's lax mode takes ``false`` for a number, and its strict mode refuses ``16.0``.
+    Pydantic's lax mode accepts ``false`` as a number, and its strict mode refuses ``16.0``.
     """
 
     least: int
@@ -100,4 +100,4 @@ def _written(text: object) -> object:
 
 ERAS = Field(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC))
 Instant = Annotated[AwareDatetime, ERAS, BeforeValidator(_written), Field(strict=False)]
-"""A time in RFC 3339; a bare number, which Pydantic takes for seconds since 1970, is none."""
+"""A time in RFC 3339; bare numbers, which Pydantic reads as seconds since 1970, are refused."""

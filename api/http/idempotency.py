@@ -1,4 +1,4 @@
-"""What of a request with an ``Idempotency-Key`` is compared and kept."""
+"""Which parts of a request with an ``Idempotency-Key`` are compared and stored."""
 
 import re
 
@@ -17,7 +17,7 @@ GOOD_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 def key_of(request: web.Request, caller: Caller, body: bytes) -> KeyedRequest | None:
-    """Return the request with its key, if it has one; raise ``Invalid`` for a bad one."""
+    """Return the request with its key, if it has one; raise ``Invalid`` for a malformed key."""
     key = request.headers.get(HEADER)
     if key is None:
         return None
@@ -28,11 +28,11 @@ def key_of(request: web.Request, caller: Caller, body: bytes) -> KeyedRequest | 
 
 
 class Stored(RootModel[object]):
-    """A body as it was answered once, whatever has become of its model since."""
+    """A response body as it was first sent, even if its model has changed since."""
 
 
 def to_remember(reply: Reply) -> Before:
-    """Return what is to be kept of a request's first answer."""
+    """Return what to store of the first response to a request."""
     if reply.operation_id:
         return Before(reply.operation_id)
     body = reply.body.model_dump(mode="json")

@@ -1,7 +1,7 @@
-"""A body's bytes as JSON (RFC 8259), and what they are if they are none.
+"""A body's bytes as JSON (RFC 8259), and what is wrong with them if they are not.
 
-Half a surrogate pair is no text in UTF-8, and a key that is there twice in an object means
-one thing to one reader and another to the next (RFC 7493): both are refused.
+An unpaired surrogate cannot be encoded in UTF-8, and parsers disagree about an object that repeats
+a key (RFC 7493, section 2): both are refused.
 """
 
 import json
@@ -18,7 +18,7 @@ Place = Sequence[str | int]
 
 
 def parse(raw: bytes) -> object:
-    """Return what a body says; raise ``NotJson`` with the reason, ``Invalid`` for a U+0000."""
+    """Return a parsed body; raise ``NotJson`` with the reason, or ``Invalid`` for U+0000."""
     if not raw.strip():
         raise NotJson("The body is missing: this request takes a JSON object.")
     try:
@@ -66,7 +66,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _place_of_zero(value: object) -> Place | None:
-    """Return where the first text with U+0000 in it stands; of a key, where its object does."""
+    """Return the place of the first string with U+0000; for a key, that of its object."""
     if isinstance(value, str):
         return () if "\0" in value else None
     if isinstance(value, dict) and any("\0" in key for key in value):

@@ -1,4 +1,4 @@
-"""What the API counts (Prometheus) and logs of its answers, and how long they take."""
+"""What the API counts (Prometheus) and logs about its responses, and how long they take."""
 
 import logging
 import time
@@ -13,11 +13,11 @@ REQUESTS = Counter("cks_http_requests_total", "Requests answered", ["method", "r
 
 
 SECONDS = Histogram(
-    "cks_http_request_seconds", "Time to the end of the answer", ["method", "route"]
+    "cks_http_request_seconds", "Time until the end of the response", ["method", "route"]
 )
 
 
-ERRORS = Counter("cks_http_errors_total", "Requests that met a bug of ours")
+ERRORS = Counter("cks_http_errors_total", "Requests that failed because of a bug")
 
 
 log = logging.getLogger("cks.access")
@@ -34,7 +34,7 @@ class Outcome:
 def measured(request: web.Request) -> Iterator[Outcome]:
     """Count and log a request under its route's pattern, never under its path.
 
-    A path can hold what a tenant named.
+    A path can contain names that a tenant chose.
     """
     resource = request.match_info.route.resource
     route = resource.canonical if resource else "unknown"

@@ -1,7 +1,7 @@
-"""Page tokens: where a list goes on, bound to the list and to its filters.
+"""Page tokens: where a list continues, bound to the list and its filters.
 
-A token is opaque and holds no secret: whoever forges one only chooses where their own list
-begins.  One from another list, or with other filters, is refused.
+A token is opaque but not secret: a forged one only chooses where the forger's own list begins.
+A token from another list, or from other filters, is refused.
 """
 
 import base64
@@ -21,7 +21,7 @@ PLACE = {"page_size", "page_token"}
 
 
 class PageQuery(Query):
-    """What every list takes."""
+    """The parameters of every list."""
 
     page_size: Annotated[int, Whole(1, 500)] = 50
     """The maximum number of results."""
@@ -30,7 +30,7 @@ class PageQuery(Query):
 
 
 def cut_of(route: str, query: PageQuery) -> Cut:
-    """Return which part of a list is wanted; raise ``Invalid`` for a token from elsewhere."""
+    """Return which part of a list is requested; raise ``Invalid`` for another list's token."""
     if query.page_token is None:
         return Cut(query.page_size)
     try:

@@ -1,6 +1,6 @@
-"""Refusals as HTTP answers: ``application/problem+json`` (RFC 9457).  The one such table.
+"""Refusals as HTTP responses: ``application/problem+json`` (RFC 9457).  The only such table.
 
-``type`` points at the page that explains the code; ``code`` is what programs compare.
+``type`` links to the page that explains the code; ``code`` is what programs compare.
 """
 
 from typing import Any
@@ -29,25 +29,25 @@ class TooLarge(Declined):
 
 
 class WrongContentType(Declined):
-    """The body is announced as something that we do not read."""
+    """The Content-Type is one that we do not accept."""
 
     code = "unsupported_media_type"
 
 
 class MethodNotAllowed(Declined):
-    """The path exists, the method does not; ``Allow`` names those that do."""
+    """The path exists, but not the method; ``Allow`` lists those that do."""
 
     code = "method_not_allowed"
 
 
 class DatabaseAway(Declined):
-    """The database does not answer, or has no room; what was to be changed may be, or not."""
+    """The database does not respond, or is full; a change may or may not have been made."""
 
     code = "database_unavailable"
 
 
 class Bug(Declined):
-    """We failed; the request's id finds the reason in our logs."""
+    """A bug; the request's id finds the reason in our logs."""
 
     code = "internal"
 
@@ -104,7 +104,7 @@ class Problem(BaseModel):
 
 
 def status_of(kind: type[Declined]) -> int:
-    """Return the HTTP status of a refusal; a kind without a row is a bug."""
+    """Return the HTTP status of a refusal; one that is not in the table is a bug."""
     return STATUS[kind][0]
 
 

@@ -1,4 +1,4 @@
-"""What a request says, read and judged: its body, its query, the ids in its path."""
+"""Parses and validates a request: its body, its query, the ids in its path."""
 
 import json
 import re
@@ -35,14 +35,14 @@ LATER_FIELDS = frozenset(
         "on_drain_timeout",
     )
 )
-"""Fields of the contract that this version does not have."""
+"""Fields of the contract that this version does not support yet."""
 
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class RequestBody(BaseModel):
-    """A body: unknown fields are refused, and nothing is coerced."""
+    """A request body: unknown fields are refused, and nothing is coerced."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
@@ -50,13 +50,13 @@ class RequestBody(BaseModel):
 
     @classmethod
     def rules(cls, text: Mapping[str, object]) -> list[Fault]:  # noqa: ARG003  (most have none)
-        """Name what is wrong between fields, in a body that may have wrong ones too."""
+        """Return what is wrong between fields; each of them may be invalid itself."""
         return []
 
 
 @dataclass(frozen=True, slots=True)
 class Either:
-    """A body of one of two kinds, told apart by a field that only the first has."""
+    """A body of one of two kinds, distinguished by a field that only the first has."""
 
     mark: str
     first: type[RequestBody]
@@ -68,18 +68,18 @@ class Either:
 
 
 class Query(BaseModel):
-    """Query parameters: text by nature, so numbers are read from it; unknown ones refused."""
+    """Query parameters: they are strings, so numbers are parsed; unknown ones are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 def unsaid() -> Any:  # noqa: ANN401  (it stands for a value of whatever type)
-    """Let a field of a PATCH be left out; ``exclude_unset`` tells whether it was."""
+    """Let a field of a PATCH be omitted; ``exclude_unset`` leaves it out of the dump."""
     return Field(default_factory=lambda: None)
 
 
 def only(*, built: object) -> AfterValidator:
-    """Refuse every value but the one whose behaviour is built; after the field's own rules."""
+    """Refuse every value except the one that is supported; checked after the field's own rules."""
     params = {"built": json.dumps(built).strip('"')}
 
     def check(value: object) -> object:
@@ -102,7 +102,7 @@ def demand(faults: Sequence[Fault]) -> None:
 
 
 async def text_of(request: web.Request, *, needed: bool) -> object:
-    """Read the body as JSON; ``None`` where there is none and none is needed."""
+    """Read the body as JSON; ``None`` if there is none and none is needed."""
     raw = await _raw(request)
     return _parse(request, raw) if raw or needed else None
 
@@ -110,9 +110,9 @@ async def text_of(request: web.Request, *, needed: bool) -> object:
 def body_of(
     text: object, model: type[RequestBody] | Either | None, knowledge: Mapping[str, object]
 ) -> RequestBody | None:
-    """Judge a body; all wrong fields are named at once.
+    """Validate a body; all invalid fields are reported at once.
 
-    ``knowledge`` is what rules need to know that stands in no body.
+    ``knowledge`` is what rules need besides the body.
     """
     if model is None:
         if text not in (None, {}):
@@ -129,7 +129,7 @@ def body_of(
 
 
 def together(*verdicts: Invalid) -> Invalid:
-    """Return one verdict with the faults of all."""
+    """Return one refusal with the faults of all."""
     return _invalid([fault for verdict in verdicts for fault in verdict.faults])
 
 
@@ -152,7 +152,7 @@ def _parse(request: web.Request, raw: bytes) -> object:
 
 
 def query_of(request: web.Request, model: type[Model]) -> Model:
-    """Read and judge the query's parameters; only a tuple's may be repeated."""
+    """Parse and validate the query's parameters; only those that are tuples may be repeated."""
     fields = model.model_fields
     many = {name for name, field in fields.items() if get_origin(field.annotation) is tuple}
     said = {name: request.query.getall(name) for name in request.query}
@@ -166,7 +166,7 @@ def query_of(request: web.Request, model: type[Model]) -> Model:
 
 
 def _text_faults(name: str, texts: Sequence[str], many: set[str]) -> Iterator[Fault]:
-    """Name what would be lost on the way to the model, or has no place in a database."""
+    """Yield what the model would not see, or what PostgreSQL cannot store."""
     if any("\0" in text for text in texts):
         yield Fault(f"?{name}", "bad_character", NO_ZERO)
     elif len(texts) > 1 and name not in many:
@@ -174,7 +174,7 @@ def _text_faults(name: str, texts: Sequence[str], many: set[str]) -> Iterator[Fa
 
 
 def _pointer(place: Place) -> str:
-    """Return a place's pointer; of a wrong key, the pointer to what stands under it."""
+    """Return a place's pointer; for an invalid key, the pointer to its value."""
     return pointer_to(place[:-1] if place[-1:] == ("[key]",) else place)
 
 
@@ -188,7 +188,7 @@ def _tried(
     locate: Callable[[Place], str],
     knowledge: Mapping[str, object] | None = None,
 ) -> tuple[Model | None, list[Fault]]:
-    """Return what was made of it, or all that is wrong with it."""
+    """Return the model, or everything that is wrong with it."""
     try:
         return model.model_validate(given, context=dict(knowledge or {})), []
     except ValidationError as error:
@@ -197,7 +197,7 @@ def _tried(
 
 
 def _beside(faults: Sequence[Fault], others: Sequence[Fault]) -> list[Fault]:
-    """Return faults, and others of fields that have none yet."""
+    """Return faults, and those of ``others`` whose fields have none yet."""
     named = {fault.pointer for fault in faults}
     return [*faults, *(other for other in others if other.pointer not in named)]
 
@@ -210,7 +210,7 @@ def _invalid(faults: Sequence[Fault]) -> Invalid:
 def _faults(
     error: ErrorDetails, locate: Callable[[Place], str], model: type[BaseModel]
 ) -> list[Fault]:
-    """Return what one of Pydantic's errors says; a rule's may be several."""
+    """Return the faults of one of Pydantic's errors; a rule's error may contain several."""
     place, kind = error["loc"], error["type"]
     if kind == RULE:
         return below(locate(place), error["ctx"][FAULTS])
@@ -220,7 +220,7 @@ def _faults(
 
 
 def id_in(request: web.Request, name: str) -> UUID:
-    """Return an id of the path; what is no id names nothing that there is."""
+    """Return an id from the path; raise ``NotFound`` for a malformed one, as for an unknown one."""
     try:
         return UUID(request.match_info[name])
     except ValueError as error:
@@ -228,7 +228,7 @@ def id_in(request: web.Request, name: str) -> UUID:
 
 
 def id_or_name_in(request: web.Request, name: str) -> UUID | str:
-    """Return an id of the path, or the name in ``name:prod``."""
+    """Return an id from the path, or the name in ``name:prod``."""
     given = request.match_info[name]
     prefix, _, text = given.partition(":")
     if prefix == "name":
@@ -243,7 +243,7 @@ def id_or_name_in(request: web.Request, name: str) -> UUID | str:
 
 
 def canonical(text: object, query_string: str) -> bytes:
-    """Return the bytes that make two requests the same, whatever their white space."""
+    """Return the bytes by which requests are compared, regardless of white space."""
     return json.dumps([text, query_string], sort_keys=True).encode()
 
 

@@ -50,7 +50,7 @@ def code_of(kind: str) -> str:
 
 
 def message_for(error: ErrorDetails, model: type[BaseModel]) -> str:
-    """Say what is asked for; ``model`` is what was judged."""
+    """Return the message of an error; ``model`` is what was validated."""
     whose = "its key " if error["loc"][-1:] == ("[key]",) else ""
     return whose + _sentence(error, model)
 
@@ -76,7 +76,7 @@ def _unknown(model: type[BaseModel]) -> str:
 
 
 def _owner(model: type[BaseModel], place: tuple[int | str, ...]) -> type[BaseModel]:
-    """Return the model to which the last part of a place would belong."""
+    """Return the model to which the last part of a place belongs."""
     for part in place[:-1]:
         if part in model.model_fields:
             model = _model_in(model.model_fields[str(part)].annotation) or model

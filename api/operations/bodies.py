@@ -116,7 +116,7 @@ class OperationPage(ResponseBody):
 
 
 def operation_body(view: OperationView, provider_speed: float) -> OperationBody:
-    """Return an operation as it was at its moment."""
+    """Return an operation as it was when its snapshot was taken."""
     return OperationBody.model_validate(
         {
             **view.snapshot,
@@ -136,11 +136,11 @@ def operation_body(view: OperationView, provider_speed: float) -> OperationBody:
 
 
 def _estimate(view: OperationView, provider_speed: float) -> datetime | None:
-    """Say when it should be done, going by the plan; ``None`` once it is, or turns back."""
+    """Return when it should complete, by its plan; ``None`` once it has ended or turned back."""
     snapshot = view.snapshot
     if snapshot["phase"] not in ("waiting", "forward"):
         return None
-    # Events of before revision 0016 say the weights alone: at worst, all steps one after the other.
+    # Events from before revision 0016 have only weights: at worst, all steps run one after another.
     planned = snapshot.get("expected_seconds") or sum(one["weight"] for one in snapshot["steps"])
     began = snapshot["started_at"]
     start = datetime.fromisoformat(began) if began else view.created_at

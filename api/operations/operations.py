@@ -75,7 +75,7 @@ class WaitQuery(Query):
 
 
 async def get_operation(visit: Visit[WaitQuery]) -> Reply:
-    """Answer from the rows alone; with ``wait``, when it is done or the time is up."""
+    """Answer from the rows alone; with ``wait``, once it is done or the time is up."""
     provider_speed = visit.context.settings.provider_speed
     operation_id = await _id_in(visit)
     body = operation_body(await _look(visit, operation_id), provider_speed)
@@ -97,7 +97,7 @@ async def get_operation(visit: Visit[WaitQuery]) -> Reply:
 
 
 async def _look(visit: Visit[Any], operation_id: UUID) -> OperationView:
-    """Read it together with its reader's right to it: once to the database and back."""
+    """Read it and check its reader's permission, in one round trip to the database."""
     way = visit.authorization
     needed = str(way.question.permission)
     found = await views.glimpse(way.database, way.claim, needed, operation_id)
@@ -108,7 +108,7 @@ async def _look(visit: Visit[Any], operation_id: UUID) -> OperationView:
 
 
 async def _id_in(visit: Visit[Any]) -> UUID:
-    """Return the path's id; what is none is told to those alone who may ask."""
+    """Return the path's id; only a caller who may ask learns that it is malformed."""
     try:
         return id_in(visit.request, "operation_id")
     except NotFound:
@@ -125,7 +125,7 @@ async def follow_events(visit: Visit[Query]) -> web.StreamResponse:
 
 
 async def cancel_operation(call: Call[None, Query]) -> Reply:
-    """Write the request down; the relay forwards it.  Repeating it is harmless."""
+    """Record the request; the relay forwards it.  Repeating it is harmless."""
     operation_id = id_in(call.request, "operation_id")
     operation = await cancelling.request_cancel(call.session, operation_id)
     return started(call, await views.view_of(call.session, operation))

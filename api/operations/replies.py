@@ -1,6 +1,6 @@
-"""The operation to follow, as an answer; also to a request that came before.
+"""The response of a request that starts an operation, and of a repeated request.
 
-One that started an operation is answered with that operation as it is now.
+A repeated request that started an operation is answered with that operation as it is now.
 """
 
 from typing import Any, cast
@@ -23,7 +23,7 @@ RETRY_AFTER = {"Retry-After": "1"}
 
 
 async def replay(call: Call[Any, Any], before: Before) -> Reply:
-    """Answer what was answered before, or the operation that was started, as it is now."""
+    """Return the first response again, or the operation that was started, as it is now."""
     if before.operation_id:
         operation = await operations.read(call.session, before.operation_id)
         return started(call, await view_of(call.session, operation))
@@ -33,7 +33,7 @@ async def replay(call: Call[Any, Any], before: Before) -> Reply:
 
 
 async def until_when(call: Call[Any, Any], conflict: OperationConflict) -> dict[str, object]:
-    """Say until when the operation in the way will probably be there."""
+    """Return when the conflicting operation will probably complete."""
     holder = await operations.read(call.session, UUID(str(conflict.members[HOLDER])))
     body = operation_body(await view_of(call.session, holder), call.context.settings.provider_speed)
     at = body.estimated_completion_at

@@ -1,4 +1,4 @@
-"""What every call that starts an operation takes, beside its body."""
+"""The parameters of every call that starts an operation."""
 
 from typing import Annotated, Literal
 
@@ -20,7 +20,7 @@ class StartQuery(Query):
 
 
 def refuse_plan(request: web.Request) -> None:
-    """Refuse to start under a plan: nothing would hold us to it."""
+    """Refuse ``If-Plan``: nothing would enforce the plan yet."""
     if "If-Plan" in request.headers:
         raise NotAvailableYet(
             [Fault("If-Plan", "not_available_yet", "plans are not available yet")]

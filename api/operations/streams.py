@@ -1,9 +1,8 @@
-"""Server-sent events: what operations told, in order, with nothing lost.
+"""Server-sent events (WHATWG HTML, "Server-sent events"): what happened to operations, in order.
 
-Events are rows with a place in an order; a stream is a reader's position in it, and the
-``Last-Event-ID`` that a client sends back is that position.  An announcement only says that it
-is worth looking.  Every look is a transaction through the door, so that a stream ends when
-its token does.
+Events are rows with an order; a stream is a reader's position in it, and the ``Last-Event-ID``
+that a client sends back is that position, so nothing is lost.  An announcement only says that
+there is something to read.  Every read is authorized anew, so that a stream ends with its token.
 """
 
 import asyncio
@@ -29,8 +28,8 @@ from cks.domain.refusals import Declined, Fault, Invalid
 EVENT_STREAM = "text/event-stream"
 QUIET_SECONDS = 15.0
 HELD_BACK_SECONDS, LONGEST_HELD_BACK_SECONDS = 0.5, 5.0
-"""An event may stay out of sight for as long as an older transaction of the server, whosever it
-is; nobody announces its end.  The longer that takes, the seldomer we look."""
+"""An event may stay invisible for as long as any older transaction on the server is open, and
+nobody announces the end of that one.  The longer it takes, the less often we look."""
 ONE_ID = re.compile(r"[0-9]{1,9}")
 ALL_ID = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
@@ -41,7 +40,7 @@ Event = tuple[str, OperationBody]
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """The events since the last look; whether none will follow; whether some are held back."""
+    """The events since the last read; whether none will follow; whether some are held back."""
 
     fresh: Sequence[Event]
     over: bool = False
@@ -52,7 +51,7 @@ Look = Callable[[], Awaitable[Glance]]
 
 
 async def follow_one(visit: Visit[Query], operation_id: UUID) -> web.StreamResponse:
-    """Tell one operation's events, from its first or the ``Last-Event-ID``, to its last."""
+    """Stream one operation's events, from its first or the ``Last-Event-ID``, to its last."""
     seen = 0
     if resumed := _last_id(visit.request, ONE_ID):
         seen = int(resumed[0])
@@ -77,9 +76,9 @@ async def follow_one(visit: Visit[Query], operation_id: UUID) -> web.StreamRespo
 
 
 async def follow_all(visit: Visit[Query]) -> web.StreamResponse:
-    """Tell all operations' events, from now or the ``Last-Event-ID``, without end.
+    """Stream all operations' events, from now or the ``Last-Event-ID``, without end.
 
-    An id from beyond what is told now is of a database that was set back: it means now.
+    An id beyond the newest event is from before a restore of the database: it means now.
     """
     async with visit.authorization.open() as inside:
         seen = await events.horizon(inside.session)
@@ -99,7 +98,7 @@ async def follow_all(visit: Visit[Query]) -> web.StreamResponse:
             emails = await operations.emails_of(session, creators)
         speed = visit.context.settings.provider_speed
         seen = fresh[-1].position if fresh else seen
-        if len(fresh) < events.MOST:  # what lies before is not for this reader
+        if len(fresh) < events.MOST:  # all that lies before is not visible to this reader
             seen = max(seen, ahead)
         bodies = [
             (
@@ -114,7 +113,7 @@ async def follow_all(visit: Visit[Query]) -> web.StreamResponse:
 
 
 def _last_id(request: web.Request, form: re.Pattern[str]) -> re.Match[str] | None:
-    """Return the position that a client resumes from; raise ``Invalid`` for another's."""
+    """Return the position from which a client resumes; raise ``Invalid`` for an unknown format."""
     given = request.headers.get("Last-Event-ID")
     if not given:
         return None
@@ -125,10 +124,10 @@ def _last_id(request: web.Request, form: re.Pattern[str]) -> re.Match[str] | Non
 
 
 async def _stream(visit: Visit[Query], key: UUID, look: Look) -> web.StreamResponse:
-    """Look, tell, wait for news, to the end or until the reader has gone.
+    """Read, send, wait for news, until the end or until the reader disconnects.
 
-    The first look comes before the answer begins, so that what is refused is a problem.
-    Later trouble ends the stream; its reader comes back with the last id that they saw.
+    The first read comes before the response begins, so that a refusal is a problem response.
+    Later errors end the stream; its reader resumes with the last id that they received.
     """
     with visit.context.announcements.about(key) as news:
         seen = await look()
@@ -176,7 +175,7 @@ class Telling:
             self.patience = HELD_BACK_SECONDS
 
     async def pause(self, news: asyncio.Event, *, held_back: bool) -> None:
-        """Wait until it is worth looking; a comment keeps a silent connection open."""
+        """Wait until there may be news; a comment keeps a silent connection open."""
         quiet = self.written + QUIET_SECONDS - time.monotonic()
         with suppress(TimeoutError):
             await asyncio.wait_for(news.wait(), min(quiet, self.patience) if held_back else quiet)

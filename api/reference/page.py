@@ -1,8 +1,8 @@
 """``/reference``: the description of the API for people, served by ourselves.
 
-Swagger UI lies in ``reference/vendored`` as its npm package has it (``make reference``); nothing
-is loaded from anywhere else, and the page's policy forbids it.  It needs no token: it shows
-what ``/openapi.json`` tells everybody.
+Swagger UI is in ``reference/vendored``, exactly as in its npm package (``make reference``); nothing
+is loaded from anywhere else, and the page's policy forbids it.  It needs no token: it shows what
+``/openapi.json`` shows everybody.
 """
 
 import gzip
@@ -25,7 +25,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file as it is sent: packed once, at the start, and unpacked for whoever cannot."""
+    """A file, compressed once at the start, and decompressed for clients without gzip."""
 
     kind: str
     packed: bytes
@@ -33,9 +33,9 @@ class Asset:
 
 
 def routes(api_url: str) -> list[web.RouteDef]:
-    """Return the page and its files; what is tried out on it may go to ``api_url``, too.
+    """Return the routes of the page and its files; its requests may also go to ``api_url``.
 
-    The files' paths name what is in all of them, so that they may be kept for ever.
+    The files' paths contain a hash of all of them, so that browsers may cache them for ever.
     """
     contents = {name: _path(name).read_bytes() for name in FILES}
     version = hashlib.sha256(b"".join(contents.values())).hexdigest()[:16]
@@ -54,7 +54,7 @@ def _path(name: str) -> Path:
 
 
 def _policy(api_url: str) -> str:
-    """Return what the page may load: our own files, and nothing of anybody's."""
+    """Return the page's content security policy (W3C CSP 3): our own files, and nothing else."""
     place = urlsplit(api_url)
     return "; ".join(
         (

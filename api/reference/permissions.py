@@ -1,6 +1,6 @@
 """``make permissions``: which built-in role may call which route, for ``docs/permissions.md``.
 
-It is made from the declarations of the routes and the roles; a test makes one call for each pair.
+It is derived from the declarations of routes and roles; a test makes one call for each pair.
 """
 
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ YES, NO = "✓", ""
 
 
 def admits(role: BuiltIn, endpoint: Endpoint) -> bool:
-    """Say whether a role lets its holder call a route.
+    """Say whether a role lets its user call a route.
 
-    One that is not tenant-wide is bound in a namespace: it opens the lists, and what is in there.
+    One that is not tenant-wide is bound to a namespace: it allows the lists, and what is in there.
     """
     if endpoint.permission is None or endpoint.target is Target.OWN:
         return True
@@ -52,13 +52,13 @@ def _mark(holds: bool) -> str:  # noqa: FBT001
 
 
 def page(before: str) -> str:
-    """Return the page with its tables made anew."""
+    """Return the page with its tables regenerated."""
     prose = before.partition(MARK)[0]
     return f"{prose}{MARK}\n\n" + "\n".join(rows()) + "\n"
 
 
 def main() -> None:
-    """Write the page anew."""
+    """Regenerate the page."""
     place = Path("docs/permissions.md")
     place.write_text(page(place.read_text(encoding="utf-8")), encoding="utf-8")
 

@@ -1,8 +1,8 @@
 """The activity log: who did what, when, with which outcome.  Append-only, chained per tenant.
 
-The row is the last statement of its transaction, since the chain's head stays locked until
-the commit.  Persons stand beside the log, each value under its own salt; the log holds
-digests alone, so that a person can be erased and the chain still holds.
+Writing it is the last statement of its transaction, since the chain's head stays locked until
+the commit.  Personal values are stored beside the log, each with its own salt; the log contains
+only digests, so that a person can be erased and the chain still verifies.
 """
 
 import json
@@ -48,7 +48,7 @@ SELECT $1, $2, $5, $6, $7, 'token', $8, $9, $10, $11, $12, $13, $14::jsonb,
  WHERE (SELECT count(*) FROM people) = cardinality($3)
 RETURNING seq
 """
-"""No row where another request has just made somebody known whom we could not see yet."""
+"""Returns no row if a concurrent request has just inserted a person whom our snapshot lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,10 @@ class Entry:
 
 
 async def log_request(session: AsyncSession, caller: Caller, entry: Entry) -> None:
-    """Write what a caller did, or was refused.
+    """Log what a caller did, or was refused.
 
-    Each personal value of theirs is replaced by the digest that stands for it.  Two first
-    requests at once may both make a person known; the one that loses looks again.
+    Each personal value is replaced by its digest.  Two concurrent first requests may both insert
+    a person; the one that loses tries again with a fresh snapshot.
     """
     said = {"actor": caller.email, "address": caller.address, "agent": caller.agent}
     people = {kind: value for kind, value in said.items() if value}
@@ -97,7 +97,7 @@ async def log_request(session: AsyncSession, caller: Caller, entry: Entry) -> No
 
 
 async def log_outcome(session: AsyncSession, operation: OperationState) -> None:
-    """Write how an operation ended."""
+    """Log how an operation ended."""
     completed = operation.status is OperationStatus.COMPLETED
     entry = Entry(
         action=f"{operation.type}.{operation.status}",
@@ -115,7 +115,7 @@ async def log_outcome(session: AsyncSession, operation: OperationState) -> None:
 
 
 async def log_upkeep(session: AsyncSession, operation: OperationState, action: str) -> None:
-    """Write what the service did about an operation of its own accord."""
+    """Log what the service did to an operation on its own."""
     entry = Entry(
         action=action,
         outcome="success",
@@ -130,7 +130,7 @@ async def log_upkeep(session: AsyncSession, operation: OperationState, action: s
 
 
 async def is_logged(session: AsyncSession, action: str, subject: tuple[str, UUID]) -> bool:
-    """Say whether the tenant's log has such a line about the ``(type, id)``."""
+    """Say whether the tenant's log contains such an action on the ``(type, id)``."""
     kind, one = ActivityLog.resource_type == subject[0], ActivityLog.resource_id == subject[1]
     found = sa.exists().where(kind, one, ActivityLog.action == action)
     return bool(await session.scalar(sa.select(found)))
@@ -143,7 +143,7 @@ async def log_by_hand(
     subject: tuple[str, UUID],
     detail: Mapping[str, object] | None = None,
 ) -> None:
-    """Write what an operator did, or the service for no request, to a ``(type, id)``."""
+    """Log what an operator did, or the service without a request, to a ``(type, id)``."""
     row = sa.insert(ActivityLog).values(
         tenant_id=tenant_id,
         action=action,

@@ -1,4 +1,4 @@
-"""Fans out what the database announces to the readers that wait in this process."""
+"""Distributes the database's announcements to the readers that wait in this process."""
 
 import asyncio
 from collections import defaultdict
@@ -9,13 +9,13 @@ from uuid import UUID
 from cks.db.listening import listen
 
 PAUSE_SECONDS = 1.0
-"""How long nobody listens after a connection was lost."""
+"""The pause before listening again after a connection was lost."""
 
 
 class Announcements:
-    """Wakes whoever waits for an operation, or for anything of a tenant.
+    """Wakes readers that wait for an operation, or for anything of a tenant.
 
-    A waiter is woken too often rather than too seldom: it looks at the rows itself.
+    They are woken too often rather than too rarely, since they read the rows themselves.
     """
 
     def __init__(self, url: str) -> None:
@@ -24,9 +24,10 @@ class Announcements:
 
     @contextmanager
     def about(self, key: UUID) -> Iterator[asyncio.Event]:
-        """Yield an event that is set whenever something about ``key`` was announced.
+        """Yield an event that is set whenever something about ``key`` is announced.
 
-        ``key`` is an operation's id or a tenant's.  Clear it, look, then wait for it.
+        ``key`` is the id of an operation or a tenant.  Clear it, read, then wait: clearing it after
+        the read would lose an announcement in between.
         """
         event = asyncio.Event()
         self._waiting[key].add(event)

@@ -1,7 +1,6 @@
-"""Connections to PostgreSQL: how they are made, whose they may be, and how they fail.
+"""Connections to PostgreSQL: how they are opened, as which roles, and how they fail.
 
-``connect`` is for ``cks/db`` and the tests; everybody else comes in by ``Database`` or
-``Dispatch``.
+``connect`` is for ``cks/db`` and the tests; all other code uses ``Database`` or ``Dispatch``.
 """
 
 from typing import Any
@@ -25,11 +24,11 @@ ADAPTED: Any = AsyncAdapt_asyncpg_dbapi(asyncpg)  # type: ignore[no-untyped-call
 
 
 UNNAMED = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
-"""How SQLAlchemy prepares statements that are forgotten at once."""
+"""Makes SQLAlchemy prepare unnamed statements, and keep none."""
 
 
 class WrongRole(Exception):  # noqa: N818
-    """The login can do more than its work needs; the message says what."""
+    """The login can do more than its work requires; the message says what."""
 
 
 def connect(
@@ -41,15 +40,15 @@ def connect(
     idle_seconds: int = 0,
     pooled: bool = False,
 ) -> AsyncEngine:
-    """Return an engine for a URL in libpq's form; its connections give up instead of hanging.
+    """Return an engine for a URL in libpq's form; its connections time out instead of hanging.
 
-    asyncpg itself reads the URL, so what libpq takes (``sslmode``, ``application_name``) goes.
-    ``weak``: every connection is asked for its role before it is lent, and ``WrongRole`` raised
-    for one that could do more than the service's work needs, whenever the server came.
-    ``idle_seconds``: after so long without a word in the middle of a transaction the server ends
-    it, so that a process that hangs holds no lock for long; 0 for never.
-    ``pooled``: a pooler lends the server for a transaction at a time, so that no statement is
-    kept and no setting made at the beginning (docs/production.md).
+    asyncpg itself parses the URL, so libpq's parameters work (``sslmode``, ``application_name``).
+    ``weak``: the role of every new connection is checked, and ``WrongRole`` raised if it can do
+    more than the service's work requires, even if the server was unavailable at the start.
+    ``idle_seconds``: the server ends a transaction that is idle for so long, so that a process
+    that hangs does not hold locks for long; 0 for never.
+    ``pooled``: a pooler assigns servers per transaction, so no statement stays prepared and no
+    setting is made when a connection starts (docs/production.md).
     """
     idle = idle_seconds and not pooled
     kept = {"statement_cache_size": 0} if pooled else {}
@@ -65,7 +64,7 @@ def connect(
         try:
             if weak:
                 await refuse_power(connection)
-        except BaseException:  # whoever waits for it may be cancelled meanwhile
+        except BaseException:  # also if its task is cancelled meanwhile
             connection.terminate()
             raise
         return connection
@@ -92,7 +91,7 @@ SELECT current_user AS role,
 
 
 async def refuse_power(connection: asyncpg.Connection) -> None:
-    """Raise ``WrongRole`` if who is connected could do more than the service's work needs."""
+    """Raise ``WrongRole`` if the login can do more than the service's work requires."""
     async with connection.transaction():
         found = await connection.fetchrow(POWERS)
     powers = {
@@ -113,16 +112,16 @@ async def check_role(engine: AsyncEngine) -> None:
 
 
 AWAY = ("08", "53", "57P0", "57014", "25006", "40001", "40P01", "55P03")
-"""SQLSTATEs that pass: no connection, no resources (a full disk too), restarting, cancelled by
-an operator, demoted to a standby, a deadlock."""
+"""Transient SQLSTATEs (PostgreSQL's appendix "Error Codes"): no connection, no resources (a full
+disk too), restarting, cancelled by an operator, demoted to a standby, a deadlock."""
 
 
 def is_away(error: BaseException) -> bool:
-    """Say whether the database was away or full, so that asking again later is right."""
+    """Say whether the database was unavailable or full, so that trying again later may work."""
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate).startswith(AWAY)
     if isinstance(error, asyncpg.InterfaceError):
-        return not isinstance(error, asyncpg.DataError)  # what cannot be encoded is a bug
+        return not isinstance(error, asyncpg.DataError)  # a value that cannot be encoded is a bug
     if isinstance(error, DBAPIError):
         state = str(getattr(error.orig, "sqlstate", None) or "")
         lost = isinstance(error, OperationalError | InterfaceError) and not state
@@ -131,13 +130,13 @@ def is_away(error: BaseException) -> bool:
 
 
 def constraint_of(error: DBAPIError) -> str | None:
-    """Return the name of the constraint that a statement met."""
+    """Return the name of the constraint that a statement violated."""
     name: str | None = getattr(cause_of(error), "constraint_name", None)
     return name
 
 
 def cause_of(error: Exception) -> BaseException:
-    """Return what asyncpg raised, under SQLAlchemy's two wrappings of it."""
+    """Return what asyncpg raised, from under SQLAlchemy's two wrappers."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         return error.orig.__cause__ or error.orig
     return error

@@ -1,4 +1,4 @@
-"""Finds, in every tenant, what wants attention; and changes nothing."""
+"""Finds, in every tenant, what needs attention, and changes nothing."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -16,12 +16,12 @@ from cks.domain.operations.lifecycle import LIVE, TERMINAL, OperationRef
 
 DISPATCH_CONNECTIONS = 4
 ALONE_SECONDS = 60
-"""How long who reconciles alone may take for a pass, or hang, before another one may."""
+"""How long one process's exclusive pass may take, or hang, before another may begin (seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An operation that wants attention, as ``cks_dispatch`` may see it."""
+    """An operation that needs attention, as far as ``cks_dispatch`` may see it."""
 
     ref: OperationRef
     type: str
@@ -30,7 +30,7 @@ class Found:
 
 
 class Dispatch:
-    """Finds, as ``cks_dispatch``: what waits, in every tenant, and nothing more."""
+    """Finds work in every tenant, as ``cks_dispatch``, and nothing more."""
 
     def __init__(self, url: str, *, pooled: bool = False) -> None:
         self.engine = connect(
@@ -56,9 +56,9 @@ class Dispatch:
     async def find_delivered(
         self, types: Collection[str], limit: int, quiet_seconds: float
     ) -> Sequence[Found]:
-        """Find live operations that should have a run and told nothing for some seconds.
+        """Find live operations that should have a run and have not changed for some seconds.
 
-        Any of them, where there are more than ``limit``: each has its turn before long.
+        If there are more than ``limit``, a random choice: each has its turn before long.
         """
         return await self._find(
             Operation.status.in_(LIVE),
@@ -72,7 +72,7 @@ class Dispatch:
     async def find_settled(
         self, types: Collection[str], limit: int, quiet_seconds: float, within_seconds: float
     ) -> Sequence[Found]:
-        """Find operations that ended a while ago, but not long: their runs should have, too."""
+        """Find operations that ended recently, not just now: their runs should have, too."""
         return await self._find(
             Operation.status.in_(TERMINAL),
             Operation.dispatched_at.is_not(None),
@@ -86,17 +86,17 @@ class Dispatch:
     async def find_due(
         self, types: Collection[str], limit: int, lead_seconds: float
     ) -> Sequence[Found]:
-        """Find live operations whose deadline is that near, or past."""
+        """Find live operations whose deadline is at most ``lead_seconds`` away, or past."""
         due = Operation.deadline_at < sa.func.now() + timedelta(seconds=lead_seconds)
         live = Operation.status.in_(LIVE)
         soonest = Operation.deadline_at.asc()
         return await self._find(live, due, types=types, limit=limit, order=soonest)
 
     async def find_orphaned(self, types: Collection[str], limit: int) -> Sequence[Found]:
-        """Find operations that ended and left something which is not removed yet.
+        """Find operations that have ended and have orphans.
 
-        Any of them, where there are more than ``limit``.  As an array they are read first: the
-        planner takes swept orphans for orphans, and would read all operations.
+        If there are more than ``limit``, a random choice.  The array makes PostgreSQL read the
+        orphans' ids first: the planner counts swept orphans, too, and would scan all operations.
         """
         orphans = sa.select(OperationStep.operation_id).where(IS_ORPHAN).scalar_subquery()
         left = Operation.id == sa.any_(sa.func.array(orphans))
@@ -109,30 +109,30 @@ class Dispatch:
             return (await connection.scalars(query)).all()
 
     async def find_known(self, ids: Collection[UUID]) -> set[UUID]:
-        """Return those of the ids that are operations', of whatever tenant."""
+        """Return those of the ids that belong to operations of any tenant."""
         query = sa.select(Operation.id).where(Operation.id.in_(ids))
         async with self.engine.connect() as connection:
             return set(await connection.scalars(query))
 
     async def has_tenant(self, tenant_id: UUID) -> bool:
-        """Say whether there is such a tenant."""
+        """Say whether a tenant exists."""
         query = sa.select(Tenant.id).where(Tenant.id == tenant_id)
         async with self.engine.connect() as connection:
             return await connection.scalar(query) is not None
 
     @asynccontextmanager
     async def alone(self, key: int) -> AsyncIterator[bool]:
-        """Hold an advisory lock, if nobody else does, for as long as the block lasts.
+        """Hold an advisory lock, if nobody else does, for the length of the block.
 
-        It ends with its transaction, and so with its connection: nothing is to be unlocked.
+        It ends with its transaction, and so with its connection: a dead process blocks nobody.
         """
         async with self.engine.connect() as connection:
             yield bool(await connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(key))))
 
     async def undelivered_seconds(self) -> float:
-        """Return how long the runnable operation that waits longest for a run has waited.
+        """Return for how many seconds the oldest runnable operation has waited for a run.
 
-        By the database's clock, as everything: this process's own may be wrong.
+        By the database's clock, as everywhere: this process's own may be wrong.
         """
         waiting = sa.func.now() - sa.func.min(Operation.runnable_at)
         query = sa.select(sa.extract("epoch", waiting)).where(

@@ -1,11 +1,11 @@
-"""Requests that come more than once: one row per token, method, path and key.
+"""Repeated requests: one row per token, method, path and key.
 
-The row is written first in the transaction of the request's effect.  A second request with
-the same key waits for that transaction, then finds the row and is answered from it; if the
-first was refused, its row is gone with it, and the second is decided anew.
+The row is the first thing written in the transaction of the request's effect.  A second request
+with the same key waits for that transaction, then finds the row and is answered from it; if the
+first was refused, its row was rolled back, and the second is decided anew.
 
-A request that started an operation is answered with that operation as it is now; any other
-with the answer that was given, which is kept for that.
+A request that started an operation is answered with that operation as it is now; any other with
+the first response, which is stored for that.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ Keys = IdempotencyKey
 
 @dataclass(frozen=True, slots=True)
 class KeyedRequest:
-    """A request and its key; ``body`` is canonical, so that white space does not matter."""
+    """A request and its key; ``body`` is canonical, so white space does not matter."""
 
     caller: Caller
     method: str
@@ -49,16 +49,16 @@ class KeyedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What came of a request the first time: its operation, or else its answer."""
+    """The result of the first request: its operation, or else its response."""
 
     operation_id: UUID | None = None
     answer: Document | None = None
 
 
 async def reserve(session: AsyncSession, request: KeyedRequest) -> Before | None:
-    """Take the key for this request, or return what came of it before.
+    """Take the key for this request, or return the result of the first.
 
-    Raise ``IdempotencyKeyReused`` if it came with another body.
+    Raise ``IdempotencyKeyReused`` if that one had another body.
     """
     take = insert(Keys).values(
         tenant_id=request.caller.tenant_id,
@@ -68,6 +68,7 @@ async def reserve(session: AsyncSession, request: KeyedRequest) -> Before | None
         key=request.key,
         request_digest=request.digest,
     )
+    # Inserting waits for another transaction with the same key; a SELECT first would not see it.
     taken = await session.execute(take.on_conflict_do_nothing().returning(Keys.key))
     if taken.first() is not None:
         return None
@@ -78,7 +79,7 @@ async def reserve(session: AsyncSession, request: KeyedRequest) -> Before | None
 
 
 async def recall(session: AsyncSession, request: KeyedRequest) -> Before | None:
-    """Return what came of this very request before, without taking the key."""
+    """Return the result of the same request before, without taking the key."""
     found = await session.scalar(sa.select(Keys).where(request.row()))
     if found is None or found.request_digest != request.digest:
         return None
@@ -86,6 +87,6 @@ async def recall(session: AsyncSession, request: KeyedRequest) -> Before | None:
 
 
 async def remember(session: AsyncSession, request: KeyedRequest, now: Before) -> None:
-    """Note what came of the request."""
+    """Store the result of the request."""
     note = sa.update(Keys).where(request.row())
     await session.execute(note.values(operation_id=now.operation_id, answer=now.answer))

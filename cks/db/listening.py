@@ -1,8 +1,8 @@
-"""Hears what is announced: one connection that LISTENs, and nothing else.
+"""Receives announcements: one connection that LISTENs, and nothing else.
 
-An announcement says that something was committed, never what: who hears it reads the rows,
-under their own tenant.  Announcements made while nobody listens are lost, so the end of a
-connection counts as one about everything.
+An announcement says that something was committed, never what: the receiver reads the rows, under
+its own tenant.  Announcements while nobody listens are lost (PostgreSQL, NOTIFY), so the end of a
+connection counts as an announcement about everything.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ ALIVE_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """An operation of a tenant told something new, its ``seq``-th."""
+    """An operation of a tenant has a new event, its ``seq``-th."""
 
     tenant_id: UUID
     operation_id: UUID
@@ -37,6 +37,7 @@ async def listen(url: str) -> AsyncIterator[Announcement]:
             try:
                 payload = await asyncio.wait_for(heard.get(), ALIVE_SECONDS)
             except TimeoutError:
+                # A connection whose server has vanished stays silent: only a query reveals that.
                 await connection.execute("SELECT 1", timeout=5)
                 continue
             said = json.loads(payload)

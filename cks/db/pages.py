@@ -1,6 +1,6 @@
-"""Pages of a list: newest first, by id, which holds the time of its making (UUIDv7).
+"""Pages of a list: newest first, by id, which contains its creation time (UUIDv7, RFC 9562).
 
-A page goes on below the last id of the one before, so rows inserted meanwhile move nothing.
+A page continues below the last id of the previous one, so rows inserted meanwhile shift nothing.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Which part of a list is wanted: at most ``size`` rows below the id ``after``."""
+    """Which part of a list is requested: at most ``size`` rows below the id ``after``."""
 
     size: int
     after: UUID | None = None
@@ -25,7 +25,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """Some rows, and where the next page goes on; ``None`` where there is none."""
+    """Some rows, and where the next page continues; ``None`` if there is none."""
 
     rows: Sequence[Row]
     next_after: UUID | None
@@ -34,7 +34,7 @@ class Page(Generic[Row]):
 async def fetch(
     session: AsyncSession, query: sa.Select[Row], key: InstrumentedAttribute[UUID], cut: Cut
 ) -> Page[Row]:
-    """Run a query for one page; one row more is asked for, to know whether that was all."""
+    """Run a query for one page, with one more row to know whether another page follows."""
     if cut.after is not None:
         query = query.where(key < cut.after)
     found = (await session.scalars(query.order_by(key.desc()).limit(cut.size + 1))).all()

@@ -20,7 +20,7 @@ EFFECTS: dict[str, Effects] = {
 async def take(session: Session, operation: OperationState) -> bool:
     """Let the resource show that a run has begun; return whether its actor still may.
 
-    If not, what this wrote is not to be committed.
+    If not, the caller must roll back.
     """
     return await EFFECTS[operation.type].take(session, operation)
 

@@ -1,7 +1,7 @@
 """Deletes, in small batches, what has been kept for long enough.
 
-Run twice, it finds less to delete.  What told of an operation's end stays for ever: it is what
-every read of that operation answers with, and the last that its followers are told.
+Running it twice is harmless.  The event of an operation's end is kept for ever: every read of that
+operation is answered with it, and it is the last that followers receive.
 """
 
 from collections.abc import Iterator
@@ -14,9 +14,10 @@ from cks.db.session import Database
 from cks.domain.retention import Retention
 
 BATCH = 1000
-"""Rows that one transaction deletes at most."""
+"""The maximum number of rows that one transaction deletes."""
 
-# In the words of the index `operation_events_on_the_way`.
+# DELETE has no LIMIT, hence the sub-select.  The condition on `done` is spelled exactly as in the
+# partial index `operation_events_on_the_way`, or the planner would not use that.
 OLD_EVENTS = """
 DELETE FROM operation_events WHERE (operation_id, seq) IN (
   SELECT e.operation_id, e.seq FROM operation_events e JOIN operations o ON o.id = e.operation_id
@@ -38,7 +39,7 @@ DELETE FROM user_sessions WHERE id IN (
 
 
 def statements(kept: Retention) -> Iterator[tuple[str, sa.TextClause, timedelta]]:
-    """Yield what is deleted, how, and how old it must be."""
+    """Yield each kind of record, its statement, and how old it must be."""
     yield "events", sa.text(OLD_EVENTS), kept.events
     yield "keys", sa.text(OLD_KEYS), kept.keys
     yield "sessions", sa.text(OLD_SESSIONS), kept.sessions
@@ -49,7 +50,7 @@ async def expire(
 ) -> dict[str, int]:
     """Delete a tenant's records that are too old; return how many of each kind.
 
-    A transaction a batch, so that no lock and no row version is held for long.
+    One transaction per batch, so that no lock and no row version is held for long.
     """
     deleted: dict[str, int] = {}
     for kind, delete, age in statements(kept):

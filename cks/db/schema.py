@@ -1,4 +1,4 @@
-"""Which revision of the schema this code needs: for those who may not migrate."""
+"""Which revision of the schema this code needs, for processes that may not migrate."""
 
 from pathlib import Path
 

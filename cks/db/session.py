@@ -1,10 +1,10 @@
 """Acts for one tenant at a time, as ``cks_app``: every transaction names its tenant.
 
 Row security does the rest.  ``Dispatch`` (``cks/db/dispatch.py``) finds work in every tenant; it
-can write and lock nothing, so whoever found something acts on it through ``Database``.
+cannot write or lock, so whatever it finds is acted on through ``Database``.
 
-READ COMMITTED throughout: exclusion rests on constraints and row locks, and the guard of the
-last admin was seen to fail under REPEATABLE READ.
+READ COMMITTED throughout: exclusion relies on constraints and row locks, and the guard of the
+last admin was observed to fail under REPEATABLE READ.
 """
 
 from collections.abc import AsyncIterator
@@ -35,15 +35,15 @@ SELECT (h.operation).*, h.now, h.steps
 Asked = tuple[str | None, str, UUID | None, str | None]
 IDLE_SECONDS = 10
 ASKERS = 8
-"""Connections per process for questions of one statement, at most."""
+"""The maximum number of connections per process for single statements."""
 DRIVER = "driver"
 
 
 def driver(session: AsyncSession) -> asyncpg.Connection:
     """Return the driver's own connection, in the session's open transaction.
 
-    For what every request asks: SQLAlchemy takes four times as long for a statement
-    (docs/performance.md).  Placeholders are ``$1``; objects of the session know nothing of it.
+    For the queries of every request: SQLAlchemy takes four times as long for a statement
+    (docs/performance.md).  Placeholders are ``$1``; the session's objects do not see its changes.
     """
     if DRIVER not in session.info:
         lent = session.sync_session.connection().connection
@@ -53,7 +53,7 @@ def driver(session: AsyncSession) -> asyncpg.Connection:
 
 
 class Database:
-    """Acts, as ``cks_app``."""
+    """Acts as ``cks_app``."""
 
     def __init__(self, url: str, pool_size: int = 20, *, pooled: bool = False) -> None:
         self.engine = connect(url, pool_size, weak=True, idle_seconds=IDLE_SECONDS, pooled=pooled)
@@ -64,10 +64,10 @@ class Database:
 
     @asynccontextmanager
     async def begin(self, tenant_id: UUID) -> AsyncIterator[AsyncSession]:
-        """Open the one transaction in which ``tenant_id``'s rows can be touched.
+        """Open a transaction in which only ``tenant_id``'s rows are accessible.
 
         It commits at the end of the block.  The setting ends with it, so that a pooled
-        connection never carries a tenant to its next user.
+        connection never carries a tenant over to its next user.
         """
         async with self._transaction(tenant_id) as session:
             await session.execute(SET_TENANT, {"tenant": str(tenant_id)})
@@ -77,10 +77,10 @@ class Database:
     async def enter(
         self, claim: TokenClaim, asked: Asked
     ) -> AsyncIterator[tuple[AsyncSession, sa.Row[Any] | None]]:
-        """Open such a transaction for whoever has a token; tell who that is, and whether they may.
+        """Open such a transaction for a token; yield its user and the decision, too.
 
-        No row: the token opens nothing.  It is one trip to the server where ``begin`` and a
-        look at the token would be two.  ``asked``: what is needed and where, as ``admit`` takes it.
+        Without a row, the token is not valid.  One round trip, where ``begin`` and a query for the
+        token would be two.  ``asked``: what is required and where, as ``admit`` takes it.
         """
         names = dict(zip(("needed", "place", "wanted", "named"), asked, strict=True))
         params = {"tenant": claim.tenant_id, "digest": claim.digest, **names}
@@ -92,10 +92,10 @@ class Database:
     async def hold(
         self, ref: OperationRef
     ) -> AsyncIterator[tuple[AsyncSession, sa.Row[Any] | None]]:
-        """Open such a transaction with an operation locked in it; no row: there is none.
+        """Open such a transaction with an operation locked in it; no row if there is none.
 
-        ``state_of`` in ``cks/db/operations/rows.py`` reads it.  Locking comes with the
-        transaction's first trip.
+        ``state_of`` in ``cks/db/operations/rows.py`` reads the row.  Setting the tenant and locking
+        are one round trip.
         """
         params = {"tenant": ref.tenant_id, "wanted": ref.id}
         async with self._transaction(ref.tenant_id) as session:
@@ -107,11 +107,11 @@ class Database:
         return self._sessions.begin()
 
     async def ask(self, question: str, *params: object) -> asyncpg.Record | None:
-        """Ask one question, which names its tenant itself; return its row.
+        """Run a single statement that sets its tenant itself; return its row.
 
-        It is a statement and a transaction in one, on connections of its own: once to the
-        server and back.  The question must be a function that sets ``app.tenant_id`` for its
-        transaction before it looks at anything (``0015_scopes.sql``).
+        Statement and transaction are one round trip, on separate connections.  The statement must
+        call a function that sets ``app.tenant_id`` for its transaction before it reads anything
+        (``0015_scopes.sql``).
         """
         if self._askers is None:
             self._askers = asyncpg.create_pool(
@@ -124,16 +124,16 @@ class Database:
                 command_timeout=STATEMENT_SECONDS,
                 **({"statement_cache_size": 0} if self._pooled else {}),
             )
-        # Where the database is silent, whoever waits for a connection is told so soon.
+        # If the database does not respond, fail soon instead of waiting for a connection.
         async with (await self._askers).acquire(timeout=CONNECT_SECONDS) as connection:
             if not self._pooled:
                 return await connection.fetchrow(question, *params)
-            # A pooler may take the server away between a statement's preparation and execution.
+            # A pooler may switch servers between a statement's preparation and its execution.
             async with connection.transaction():
                 return await connection.fetchrow(question, *params)
 
     async def schema_revision(self) -> str:
-        """Return the revision that the database is at."""
+        """Return the schema revision of the database."""
         async with self.engine.connect() as connection:
             query = sa.text("SELECT version_num FROM alembic_version")
             return str(await connection.scalar(query))
@@ -145,4 +145,4 @@ class Database:
 
 
 async def _nothing_to_reset(_: asyncpg.Connection) -> None:
-    """Leave a connection as it is: what was set ended with its transaction."""
+    """Skip asyncpg's reset, a round trip: all settings ended with their transactions."""

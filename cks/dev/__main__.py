@@ -58,7 +58,7 @@ async def _run(folder: Folder, patience: float) -> None:
 async def _live(folder: Folder, supervisor: Supervisor, patience: float) -> None:
     folder.withdraw()
     if other := surroundings.forget_another_copy(folder.path):
-        tell(f"This shell knows the copy in {other}: what that one exported does not count here.")
+        tell(f"This shell has sourced the copy in {other}; its variables are ignored here.")
     surroundings.forget(folder.kept(EXPORTED))
     surroundings.forget_empty()
     chosen = surroundings.read()

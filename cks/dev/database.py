@@ -26,7 +26,7 @@ async def prepare(owner: str, chosen: Surroundings, folder: Folder) -> Urls:
     try:
         await upgrade(owner)
     except NotDone as error:
-        raise Trouble(f"The database of CKS_DATABASE_URL cannot be migrated: {error}") from error
+        raise Trouble(f"The database at CKS_DATABASE_URL cannot be migrated: {error}") from error
     if chosen.database_url and chosen.app_database_url and chosen.dispatch_database_url:
         return Urls(owner, chosen.app_database_url, chosen.dispatch_database_url)
     passwords = {role: folder.password(role) for role in (APP, DISPATCH)}

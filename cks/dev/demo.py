@@ -28,7 +28,7 @@ async def people(folder: Folder, api_url: str, database_url: str) -> dict[str, s
     try:
         made = await _make(database_url)
     except NotDone as error:
-        raise Trouble(f"The tenant {NAME} cannot be made: {error}") from error
+        raise Trouble(f"The tenant {NAME} cannot be created: {error}") from error
     folder.keep(KEPT, json.dumps(made))
     return made
 

@@ -28,7 +28,7 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 class Program:
     """What to run, and how it is known to be ready.
 
-    ``ready`` is told when the process was started, and raises until it is ready.
+    ``ready`` gets the time when the process was started, and raises until it is ready.
     """
 
     name: str

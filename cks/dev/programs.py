@@ -1,8 +1,8 @@
 """The programs of the stack: how each is run, and how it is known to be ready.
 
 Passwords travel in the environment, never in a command line, which every user can read.
-API and worker get all that they need by name, so that no other copy's ``.dev/env`` fills a
-gap; the superuser's URL is kept from them.
+API and worker get every variable that they need, so that no other copy's ``.dev/env`` fills a gap;
+they do not get the superuser's URL.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""The whole stack on one machine: what is started in which order, and what others are told.
+"""The whole stack on one machine: what is started in which order, and which variables are exported.
 
 PostgreSQL, Temporal and the simulated cloud start together; the API and the worker follow
 when the database is migrated and Temporal knows our namespace.  ``.dev/env`` is there only
-while all of it is ready, so whoever waits for that file waits for the stack.
+while all of it is ready, so waiting for that file is waiting for the stack.
 """
 
 import asyncio

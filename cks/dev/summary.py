@@ -1,4 +1,4 @@
-"""What a developer reads once all is ready: where everything is, and what to paste first."""
+"""What a developer sees once everything is ready: where it is, and what to paste first."""
 
 import json
 import shlex
@@ -21,7 +21,7 @@ CLUSTER = {
 
 
 def environment(exports: Mapping[str, str]) -> str:
-    """Return ``.dev/env``: lines that a shell can source."""
+    """Return the contents of ``.dev/env``: lines that a shell can source."""
     return "".join(f"export {name}={_quoted(value)}\n" for name, value in exports.items())
 
 

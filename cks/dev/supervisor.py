@@ -1,7 +1,7 @@
 """Keeps the programs of the stack alive together, and stops them in order.
 
-The programs live inside one task group: the first that cannot live on cancels the rest of
-what is going on, and its reason is what the caller sees.
+The programs run inside one task group: the first that dies too often cancels the others, and its
+reason is what the caller sees.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ class Supervisor:
         self._lives: asyncio.TaskGroup
 
     async def run(self, bringing_up: Coroutine[None, None, None]) -> None:
-        """Run for ever once all is brought up; a program that cannot live on ends it all."""
+        """Run for ever once everything has started; a program that dies too often ends it."""
         async with asyncio.TaskGroup() as self._lives:
             await bringing_up
 
@@ -37,7 +37,7 @@ class Supervisor:
         await child.ready.wait()
 
     async def stop(self) -> None:
-        """Stop what runs, the highest rank first; nothing of it is left."""
+        """Stop all programs, the highest rank first, and leave no process behind."""
         if self._children:
             self._tell("stopping")
         for rank in sorted({child.program.rank for child in self._children}, reverse=True):

@@ -1,4 +1,4 @@
-"""What the caller of ``make dev`` chose by environment variables: ports, folder, servers.
+"""What the user of ``make dev`` chose by environment variables: ports, folder, servers.
 
 A server whose address is given is used and never started, so its ports are not ours.
 """
@@ -30,7 +30,7 @@ class Trouble(Exception):  # noqa: N818
 
 
 class Surroundings(BaseSettings):
-    """Every choice has a default; the ports are those of the loopback interface."""
+    """Every choice has a default; the ports are on the loopback interface."""
 
     model_config = SettingsConfigDict(env_prefix="CKS_", extra="ignore", frozen=True)
 
@@ -50,13 +50,13 @@ class Surroundings(BaseSettings):
     )
     temporal_ui_url: str = Field(default="", validation_alias=AliasChoices("TEMPORAL_UI_URL"))
 
-    # The simulated cloud reads these itself; they stand here so that a wrong one is told at once.
+    # The simulated cloud reads these itself; here an invalid one is reported at once.
     simulator_speed: float = Field(default=1.0, gt=0)
     simulator_capacity: int = Field(default=0, ge=0)
     simulator_quota_nodes: int = Field(default=0, ge=0)
 
     def profile(self) -> ClientConnectConfig:
-        """Return how Temporal is reached: the server that was chosen, or the one that we start."""
+        """Return how Temporal is reached: the chosen server, or the one that we start."""
         if self.temporal_address:
             return connection.read(os.environ)
         own = f"127.0.0.1:{self.temporal_port}"
@@ -73,7 +73,7 @@ class Surroundings(BaseSettings):
 def forget(exported: dict[str, str]) -> None:
     """Drop variables that only repeat what our own last run exported.
 
-    Who sources ``.dev/env`` and later starts again has not chosen a server of their own.
+    Sourcing ``.dev/env`` and starting again later does not mean choosing a server.
     """
     for name, value in exported.items():
         if os.environ.get(name) == value:
@@ -83,7 +83,7 @@ def forget(exported: dict[str, str]) -> None:
 def forget_another_copy(folder: Path) -> Path | None:
     """Drop what the ``env`` of another copy exported into our shell; return that copy's folder.
 
-    Its servers with our cloud would be a cluster here and its rows there.  Where that copy has
+    Its servers with our cloud would mean a cluster here and its rows there.  If that copy has
     stopped, its values are gone, and every server's address counts as its own.
     """
     sourced = Path(os.environ.pop(MARKER, "") or folder)
@@ -109,7 +109,7 @@ def forget_empty() -> None:
 
 
 def read() -> Surroundings:
-    """Raise ``Trouble`` for a value that cannot be meant, be it ours, the API's or the worker's."""
+    """Raise ``Trouble`` for an invalid value, be it ours, the API's or the worker's."""
     try:
         chosen = Surroundings()
         settings.load()
@@ -122,9 +122,9 @@ def read() -> Surroundings:
 
 
 async def check_ports(ports: dict[str, int], patience: float = 0.0) -> None:
-    """Raise ``Trouble`` that names every port that another process has, with its variable.
+    """Raise ``Trouble`` naming every port that another process uses, with its variable.
 
-    ``patience`` (seconds) is for the leftovers of a copy that was killed a moment ago.
+    ``patience`` (seconds): how long to wait for the remains of a copy that was just killed.
     """
     port, uses = Counter(ports.values()).most_common(1)[0]
     if uses > 1:

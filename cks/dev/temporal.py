@@ -55,7 +55,7 @@ def command(program: Path, database: Path, port: int, ui_port: int, namespace: s
 
 
 async def bootstrap(profile: ClientConnectConfig) -> None:
-    """Bring about what a namespace must know; safe to repeat."""
+    """Prepare the namespace; safe to repeat."""
     try:
         client = await Client.connect(**profile)
     except RuntimeError as error:

@@ -5,7 +5,7 @@ from functools import cache
 from zoneinfo import available_timezones
 
 MACHINES_OWN = {"Factory", "localtime"}
-"""Files among the zones that stand for wherever a machine happens to be."""
+"""Files of the zone database that depend on the machine's location."""
 
 
 def rfc3339(at: datetime) -> str:
@@ -19,5 +19,5 @@ def rfc3339_or_none(at: datetime | None) -> str | None:
 
 @cache
 def zones() -> frozenset[str]:
-    """Return the names of the time zones that there are (IANA's); the files are read once."""
+    """Return the names of all IANA time zones; the files are read once."""
     return frozenset(available_timezones()) - MACHINES_OWN

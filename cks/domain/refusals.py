@@ -1,10 +1,10 @@
-"""The ways in which the service says no.
+"""The ways in which the service refuses.
 
 A refusal is an answer, not a bug: ``api/http/problems.py`` maps it to a status code, an activity
-to a failure that is not retried.  Everything else that is raised is a bug or weather.
+to a failure that is not retried.  Any other exception is a bug or an outage.
 
 Each class has a stable ``code``.  The message is the tenant's half and names nothing of the
-machinery; ``note`` is the operator's half and goes to logs alone.
+implementation; ``note`` is the operator's half and goes only to logs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One wrong field: where (RFC 6901 pointer), which rule (stable code), and why."""
+    """One invalid field: where (RFC 6901 pointer), which rule (stable code), and why."""
 
     pointer: str
     code: str
@@ -22,7 +22,7 @@ class Fault:
 
 
 class Declined(Exception):  # noqa: N818
-    """A request the service understood and will not carry out."""
+    """A request that the service understood and will not carry out."""
 
     code: ClassVar[str] = "declined"
 
@@ -36,25 +36,25 @@ class Declined(Exception):  # noqa: N818
 
 
 class NotFound(Declined):
-    """There is no such thing, or the caller may not see it: the two look the same."""
+    """It does not exist, or the caller may not see it: the two look the same."""
 
     code = "not_found"
 
 
 class Forbidden(Declined):
-    """The caller sees it and may not do this to it.  Member: ``missing``, permissions by name."""
+    """The caller sees it, but may not do this.  Member: ``missing``, permissions by name."""
 
     code = "forbidden"
 
 
 class Unauthenticated(Declined):
-    """There is no token, or it is not one of ours, or it has ended, or its user has."""
+    """The token is missing, malformed, unknown, revoked or expired, or its user is not active."""
 
     code = "unauthenticated"
 
 
 class Invalid(Declined):
-    """Well-formed and not acceptable; names every wrong field at once."""
+    """Well-formed, but not valid; names every invalid field at once."""
 
     code = "invalid"
 
@@ -70,25 +70,25 @@ class NameTaken(Declined):
 
 
 class RoleInUse(Declined):
-    """A role that somebody has is not deleted.  Members: ``users``, ``count``."""
+    """A role that somebody has cannot be deleted.  Members: ``users``, ``count``."""
 
     code = "role_in_use"
 
 
 class GrantExists(Declined):
-    """The user has this role there already.  Member: ``grant_id``."""
+    """The user already has this role in this scope.  Member: ``grant_id``."""
 
     code = "grant_exists"
 
 
 class LastAdmin(Declined):
-    """A tenant always has an active admin whose grant has no end; this was the last."""
+    """A tenant always has an active admin whose role has no expiry; this is the last."""
 
     code = "last_admin"
 
 
 class QuotaExceeded(Declined):
-    """The tenant may not have that many.  Members: ``quota limit used requested``."""
+    """The tenant may not have so many.  Members: ``quota limit used requested``."""
 
     code = "quota_exceeded"
 
@@ -124,31 +124,31 @@ class NoPrice(Declined):
 
 
 class TenantSuspended(Declined):
-    """The tenant is suspended: it reads, and changes nothing."""
+    """The tenant is suspended: it can read, but not change anything."""
 
     code = "tenant_suspended"
 
 
 class IdempotencyKeyReused(Declined):
-    """The same key came with another request."""
+    """The same key was used for another request."""
 
     code = "idempotency_key_reused"
 
 
 class NotAvailableYet(Invalid):
-    """A field, parameter or value that the contract has and this version does not."""
+    """A field, parameter or value of the contract that this version does not support."""
 
     code = "not_available_yet"
 
 
 class NotBuiltYet(Declined):
-    """A whole route, or a whole case of one, that this version does not have."""
+    """A whole route, or a case of one, that this version does not support."""
 
     code = "not_available_yet"
 
 
 class PreconditionFailed(Declined):
-    """``If-Match`` names another state than the resource is in; nothing was changed."""
+    """``If-Match`` does not match the resource's current state; nothing was changed."""
 
     code = "precondition_failed"
 

@@ -23,7 +23,7 @@ LATER = (
     "namespace.delete",
     "billing.close",
 )
-"""The contract's other names; whoever builds one takes it away here."""
+"""The contract's other names; remove a name here when its type is built."""
 
 RUN_BY_WORKFLOWS = tuple(name for name, kind in TYPES.items() if kind.workflow)
 """Those that a run carries out; the others complete in the request's own transaction."""

@@ -1,4 +1,4 @@
-"""For how long what nobody needs any more is kept."""
+"""How long old records are kept."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,6 +1,6 @@
-"""How Temporal's frontend is reached, and what a namespace must know before we can use it.
+"""How Temporal's frontend is reached, and how a namespace is prepared for us.
 
-The SDK's own variables say how (``temporalio.envconfig``): address, namespace, TLS, client
+The SDK's own variables configure it (``temporalio.envconfig``): address, namespace, TLS, client
 certificate, API key.  API, worker, ``cks admin`` and ``make dev`` read them here.
 """
 
@@ -37,14 +37,15 @@ KNOWN_SECONDS = 30
 
 
 def read(environment: Mapping[str, str]) -> ClientConnectConfig:
-    """Return what ``Client.connect`` is to be told.
+    """Return the arguments of ``Client.connect``.
 
-    A configuration file is read only where a variable asks for one: a service takes nothing
-    from whoever's home it runs in.  Raise ``BadSettings`` for what cannot be meant.
+    A configuration file is read only if a variable asks for it: by default the SDK would read one
+    from the home directory, which is no place for a service's settings.  Raise ``BadSettings`` for
+    an invalid value.
     """
     given = {name: value for name, value in environment.items() if value}
     if given.get(SWITCH, "true").lower() not in ("true", "false", "1", "0"):
-        raise BadSettings(f"{SWITCH}={given[SWITCH]}: say true or false")
+        raise BadSettings(f"{SWITCH}={given[SWITCH]}: must be true or false")
     try:
         profile = ClientConfigProfile.load(
             disable_file=not any(name in given for name in FILE), override_env_vars=given
@@ -57,14 +58,14 @@ def read(environment: Mapping[str, str]) -> ClientConnectConfig:
         raise BadSettings(f"TEMPORAL_*: {said}") from error
     host, _, port = config.setdefault("target_host", ADDRESS).rpartition(":")
     if not host or not port.isdecimal():
-        raise BadSettings(f"TEMPORAL_ADDRESS={config['target_host']}: say host:port")
+        raise BadSettings(f"TEMPORAL_ADDRESS={config['target_host']}: must be host:port")
     config.setdefault("namespace", NAMESPACE)
     return config
 
 
 @dataclass(frozen=True, slots=True)
 class Poller:
-    """A worker (``pid@host``) and when it asked for work last."""
+    """A worker (``pid@host``) and when it last asked for work."""
 
     identity: str
     last_access_at: datetime
@@ -90,9 +91,9 @@ async def pollers(client: Client, task_queue: str) -> list[Poller]:
 
 
 async def prepare(client: Client) -> None:
-    """Bring the namespace, its retention and our search attributes about; safe to repeat.
+    """Create or update the namespace, its retention and our search attributes; safe to repeat.
 
-    A namespace that was made a moment ago is known to every part of the server only later.
+    It takes a while until every part of the server knows a new namespace, hence the retries.
     """
     await _ensure_namespace(client)
     async with asyncio.timeout(KNOWN_SECONDS):

@@ -269,7 +269,7 @@ async def _if_there(call: Awaitable[object]) -> None:
 
 
 async def soon(call: Awaitable[Answer], patience: float = PATIENCE_SECONDS) -> Answer:
-    """Await a call, and turn its silence into ``EngineAway``.
+    """Await a call, and raise ``EngineAway`` if Temporal does not respond.
 
     A lazy client's first call fails with a ``RuntimeError`` where nobody listens.
     """

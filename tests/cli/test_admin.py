@@ -60,7 +60,7 @@ async def test_a_name_is_refused_in_any_case_until_its_bearer_is_closed(
     again = ("tenant", "create", name.upper(), "--admin-email", address())
     refused = await cks_admin(urls.owner, *again)
     assert refused.exit_code == 1
-    assert f"already: {first['tenant_id']}." in refused.stderr
+    assert f"already exists: {first['tenant_id']}." in refused.stderr
     assert refused.stderr.count("\n") == 1
 
     await close(owner, first["tenant_id"])
@@ -237,7 +237,7 @@ async def test_an_export_holds_every_row_of_the_tenant_and_no_secret(
     again = await cks_admin(
         urls.owner, "tenant", "export", str(mine.tenant_id), "--output", str(output)
     )
-    assert (again.exit_code, again.stderr) == (1, f"Error: There is a file {output} already.\n")
+    assert (again.exit_code, again.stderr) == (1, f"Error: The file {output} already exists.\n")
 
 
 async def test_a_tenant_at_work_is_exported(urls: Urls, founded: Founded, tmp_path: Path) -> None:
@@ -322,7 +322,7 @@ async def test_both_logins_get_the_passwords_of_their_urls(urls: Urls) -> None:
 
     try:
         answer = await migrate(odd)
-        assert "These may log in: cks_app, cks_dispatch." in answer.stdout
+        assert "Passwords set for: cks_app, cks_dispatch." in answer.stdout
         await (await asyncpg.connect(odd)).close()
         with pytest.raises(asyncpg.InvalidPasswordError):
             await asyncpg.connect(urls.app)
@@ -330,4 +330,4 @@ async def test_both_logins_get_the_passwords_of_their_urls(urls: Urls) -> None:
         assert (await migrate(urls.app)).exit_code == 0
     refused = await migrate(urls.owner)
     assert refused.exit_code == 1
-    assert "a URL is postgres's" in refused.stderr
+    assert "postgres is not cks_app or cks_dispatch" in refused.stderr

@@ -146,7 +146,7 @@ async def test_a_stray_is_named_and_removed_and_nothing_else_is(
 
         refused = await cks_admin(url, address, "cloud", "remove", str(ordered))
         assert refused.exit_code == 1
-        assert "is wanted" in refused.output
+        assert "is still needed" in refused.output
         assert (await cks_admin(url, address, "cloud", "remove", str(stray))).exit_code == 0
         assert await provider.list_clusters() == [ordered]
         again = await cks_admin(url, address, "cloud", "compare")

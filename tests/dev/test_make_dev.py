@@ -78,7 +78,7 @@ def test_a_copy_whose_env_was_sourced_here_is_named_and_its_servers_are_not_ours
 def test_a_database_that_does_not_answer_is_told_in_one_line(surroundings: dict[str, str]) -> None:
     away = f"postgresql://somebody:secret@127.0.0.1:{free_port()}/cks"
     told = refused(surroundings | {"CKS_DATABASE_URL": away})
-    assert "The database of CKS_DATABASE_URL cannot be migrated" in told
+    assert "The database at CKS_DATABASE_URL cannot be migrated" in told
     assert "Traceback" not in told
     assert gone(Path(surroundings["CKS_DEV_DIR"]), 0)
 

@@ -175,7 +175,7 @@ async def _database() -> AsyncIterator[str]:
 
 
 async def test_composes_commands_build_a_cluster(here: Here) -> None:
-    assert "These may log in: cks_app, cks_dispatch." in here.once("migrate")
+    assert "Passwords set for: cks_app, cks_dispatch." in here.once("migrate")
     assert here.once("namespace") == "The namespace cks is ready.\n"
     api, ops, simulator = free_ports(3)
     ports = {"CKS_API_PORT": str(api), "CKS_OPS_PORT": str(ops)}

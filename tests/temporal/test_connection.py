@@ -60,9 +60,9 @@ def test_a_file_is_read_where_one_is_named_and_nobodys_home_is(
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("TEMPORAL_ADDRESS", "nonsense", "TEMPORAL_ADDRESS=nonsense: say host:port"),
-        ("TEMPORAL_ADDRESS", "host:port", "TEMPORAL_ADDRESS=host:port: say host:port"),
-        ("TEMPORAL_TLS", "maybe", "TEMPORAL_TLS=maybe: say true or false"),
+        ("TEMPORAL_ADDRESS", "nonsense", "TEMPORAL_ADDRESS=nonsense: must be host:port"),
+        ("TEMPORAL_ADDRESS", "host:port", "TEMPORAL_ADDRESS=host:port: must be host:port"),
+        ("TEMPORAL_TLS", "maybe", "TEMPORAL_TLS=maybe: must be true or false"),
         ("TEMPORAL_TLS_CLIENT_CERT_PATH", "/no/such", "/no/such: No such file"),
         ("TEMPORAL_CONFIG_FILE", __file__, "TOML"),
     ],

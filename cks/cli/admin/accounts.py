@@ -36,7 +36,7 @@ def migrate_(*, logins: bool) -> None:
 async def _let_in(given: Settings) -> None:
     passwords = passwords_of(given.app_database_url, given.dispatch_database_url)
     await let_in(given.database_url, passwords)
-    click.echo(f"These may log in: {', '.join(passwords) or 'nobody, since no URL is set'}.")
+    click.echo(f"Passwords set for: {', '.join(passwords) or 'nobody, since no URL is set'}.")
 
 
 @click.group()

@@ -15,8 +15,8 @@ from cks.db.admin.catalogue import import_file
 from cks.db.admin.prices import PriceChange
 from cks.db.models.tenants import PLATFORM
 
-A_TIME = "must be an RFC 3339 time with its zone and without fractions: 2027-01-01T00:00:00Z"
-A_PRICE = "must be a price such as 0.096, not below zero, with 10 places at most"
+A_TIME = "must be an RFC 3339 time in whole seconds, such as 2027-01-01T00:00:00Z"
+A_PRICE = "must be a price such as 0.096: not negative, with at most 10 decimal places"
 
 
 def register(group: click.Group) -> None:

@@ -79,5 +79,5 @@ def activate(tenant: str) -> None:
 def export_tenant(tenant: str, output: Path) -> None:
     """Export all rows of a tenant to one archive."""
     if output.exists():
-        raise click.ClickException(f"There is a file {output} already.")
+        raise click.ClickException(f"The file {output} already exists.")
     show(run(export.export(database_url(), tenant, output)))

@@ -1,7 +1,6 @@
-"""Who calls, and whether they may: found out under the row security of the token's tenant.
+"""Who is calling, and whether they may: determined under the row security of the token's tenant.
 
-The decision is the database's (``0015_scopes.sql``): "may", "which" and "why" are questions to
-the same views.
+The database decides (``0015_scopes.sql``): "may", "which" and "why" are queries on the same views.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -33,9 +32,9 @@ from cks.domain.registry import TYPES
 
 CHECK_ADMINS = "SET CONSTRAINTS keep_an_admin IMMEDIATE"
 STILL_MAY = "SELECT $1::uuid IS NULL OR EXISTS (SELECT FROM can($1, $2::text, $3::uuid)) AS may"
-"""Whether who asked for an operation may ask for it still, before it has its first effect.
+"""Whether an operation's requester still has the permission, before its first effect.
 
-The parameters are those of ``who_asked``: it goes with what that effect writes, in one trip.
+The parameters are those of ``who_asked``; it runs in the statement that writes that effect.
 """
 MAY = "SELECT EXISTS (SELECT FROM can($1, $2, $3, $4))"
 
@@ -72,13 +71,13 @@ class Target(StrEnum):
 
     @property
     def lost(self) -> str:
-        """Say that such a thing is not there, or not for whoever asks: the two sound the same."""
+        """Say that it does not exist; what the caller cannot see sounds the same."""
         return f"The {self.kind} does not exist."
 
 
 @dataclass(frozen=True, slots=True)
 class AccessQuestion:
-    """What a request needs, and where: ``wanted`` is an id, or the name of a cluster."""
+    """What a request requires, and where: ``wanted`` is an id, or the name of a cluster."""
 
     permission: str | None
     target: Target = Target.TENANT
@@ -93,7 +92,7 @@ class AccessQuestion:
 
 
 class Verdict(StrEnum):
-    """``FORBIDDEN``: they see it, and may not.  ``HIDDEN``: to them there is no such thing."""
+    """``FORBIDDEN``: they see it, but may not.  ``HIDDEN``: for them it does not exist."""
 
     ALLOWED = "allowed"
     FORBIDDEN = "forbidden"
@@ -102,7 +101,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The user of a living token, and what was decided about what they asked.
+    """The user of a valid token, and the decision about their request.
 
     ``at`` is the transaction's instant; ``suspended``, whether the tenant is; ``everywhere``,
     whether they may in all of it; ``narrowed``, to which permissions the token is, if not to all.
@@ -118,16 +117,16 @@ class Identity:
     narrowed: Sequence[str] | None
 
     def visibility(self, permission: str | None) -> Visibility:
-        """Return how much they see by the permission that they were asked for."""
+        """Return how much they see through the route's permission."""
         seen = permission if opens(self.narrowed, str(permission)) else None
         return Visibility(self.user_id, self.token_id, seen, self.everywhere)
 
 
 def identity_of(row: asyncpg.Record | sa.Row[Any] | None) -> Identity:
-    """Return whose token it is; raise ``Unauthenticated`` where it opens nothing.
+    """Return whose token it is; raise ``Unauthenticated`` if it is not valid.
 
-    It may be unknown, or have ended; so has that of a user who is not active, and that of a
-    closed tenant.
+    It may be unknown, revoked or expired, or belong to a user who is not active or to a closed
+    tenant.
     """
     if row is None:
         raise Unauthenticated(
@@ -140,7 +139,7 @@ def identity_of(row: asyncpg.Record | sa.Row[Any] | None) -> Identity:
 async def may(
     session: AsyncSession, caller: Caller, permission: str, place: Place = WHOLE_TENANT
 ) -> bool:
-    """Say whether a caller may do something at a place, with the token that they have."""
+    """Say whether a caller has a permission in a scope, with their present token."""
     params = (caller.user_id, permission, place.cluster_id, place.namespace_id)
     through = opens(caller.narrowed, permission)
     return through and bool(await driver(session).fetchval(MAY, *params))
@@ -148,9 +147,9 @@ async def may(
 
 @asynccontextmanager
 async def an_admin_stays(session: AsyncSession) -> AsyncIterator[None]:
-    """Have the database say now, not at the commit, whether an admin is left.
+    """Have the database check now, not at the commit, that an admin is left.
 
-    Raise ``LastAdmin`` if not.  What the block does is sent to the database within it.
+    Raise ``LastAdmin`` if not.  The block must send its changes to the database (``flush``).
     """
     try:
         yield
@@ -162,14 +161,14 @@ async def an_admin_stays(session: AsyncSession) -> AsyncIterator[None]:
 
 
 def who_asked(operation: OperationState) -> tuple[UUID | None, str, UUID | None]:
-    """Return what ``STILL_MAY`` asks of an operation; nobody asked for one without an actor."""
+    """Return the parameters of ``STILL_MAY``; an operation without an actor has no requester."""
     kind = TYPES[operation.type]
     cluster_id = None if kind.scope is Scope.TENANT else operation.cluster_id
     return operation.actor_id, kind.permission, cluster_id
 
 
 def cluster_seen(visibility: Visibility) -> sa.ColumnElement[bool]:
-    """Say of a cluster whether somebody sees it."""
+    """Return the condition under which somebody sees a cluster."""
     if visibility.everything:
         return sa.true()
     seen = sa.func.seen_clusters(visibility.user_id, visibility.permission)
@@ -177,7 +176,7 @@ def cluster_seen(visibility: Visibility) -> sa.ColumnElement[bool]:
 
 
 def operation_seen(visibility: Visibility) -> sa.ColumnElement[bool]:
-    """Say of an operation whether somebody sees it: by a right, or because they asked for it."""
+    """Return the condition under which somebody sees an operation, as its requester too."""
     if visibility.everything:
         return sa.true()
     seen = sa.func.seen_operations(visibility.user_id, visibility.token_id, visibility.permission)

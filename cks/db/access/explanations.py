@@ -1,4 +1,4 @@
-"""Why somebody may, or may not: the same questions that decide, answered with their reasons.
+"""Why somebody may, or may not: the same queries that decide, with their reasons.
 
 Each query runs inside a tenant's transaction.
 """
@@ -79,9 +79,9 @@ async def explain(
     place: Place,
     narrowed: Sequence[str] | None = None,
 ) -> Explained:
-    """Say whether somebody may do something at a place, and why, or why not.
+    """Return whether a user has a permission in a scope, and why, or why not.
 
-    ``narrowed``: the permissions of the token in question, if it does not have all.
+    ``narrowed``: the permissions of the token in question, if it is narrowed.
     """
     params = (user_id, permission, place.cluster_id, place.namespace_id)
     connection = driver(session)
@@ -94,9 +94,9 @@ async def explain(
 
 
 async def held_page(session: AsyncSession, caller: Caller, cut: Cut) -> Page[Held]:
-    """Return a page of what a caller may, binding by binding, the newest first.
+    """Return a page of a caller's bindings with their permissions, the newest first.
 
-    Those that give nothing, or nothing with this token, are left out of it.
+    Bindings that give nothing, or nothing with this token, are left out.
     """
     params = (caller.user_id, caller.narrowed, cut.after, cut.size + 1)
     found = [Held(*row) for row in await driver(session).fetch(HELD, *params)]

@@ -1,7 +1,7 @@
 """Grants: who has which role where, and who may give and take it.
 
-Each query runs inside a tenant's transaction.  A grant ends with its user, its cluster or its
-namespace, and counts no longer from its own end on.
+Each query runs inside a tenant's transaction.  A grant is deleted with its user, its cluster or
+its namespace, and stops counting when it expires.
 """
 
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ class GrantView:
 
 
 async def list_page(session: AsyncSession, user_id: UUID, cut: Cut) -> Page[GrantView]:
-    """Return a page of a user's grants, those that have ended too; the newest first."""
+    """Return a page of a user's grants, including expired ones; the newest first."""
     query = sa.select(RbacUserRole).where(RbacUserRole.user_id == user_id)
     page = await fetch(session, query, RbacUserRole.id, cut)
     used = {grant.role_id for grant in page.rows}
@@ -76,16 +76,17 @@ async def list_page(session: AsyncSession, user_id: UUID, cut: Cut) -> Page[Gran
 async def bind(
     session: AsyncSession, caller: Caller, user_id: UUID, asked: GrantInput, at: datetime
 ) -> GrantView:
-    """Give a user, who exists, a role at a place; ``at`` is the transaction's instant.
+    """Give an existing user a role in a scope; ``at`` is the transaction's time.
 
-    Raise ``Invalid`` for a place or a role that is not there, ``Forbidden`` for what the giver
-    lacks, ``GrantExists``.
+    Raise ``Invalid`` for an unknown scope or role, ``Forbidden`` for permissions that the caller
+    lacks, and ``GrantExists``.
     """
     check_not_own(caller, user_id)
     role = await _judged(session, caller, asked, at)
     await check_handing_out(session, caller, role, asked.place, asked.until)
     where = (asked.place.cluster_id, asked.place.namespace_id)
     connection, what = driver(session), (user_id, role.role.id, *where)
+    # An expired grant of the same role there would still occupy the unique key.
     await connection.execute(FORGET, *what)
     params = (uuid7(), caller.tenant_id, *what, asked.until, caller.user_id)
     try:
@@ -102,7 +103,7 @@ async def bind(
 async def _judged(
     session: AsyncSession, caller: Caller, asked: GrantInput, at: datetime
 ) -> RoleView:
-    """Return the role that is asked for; raise ``Invalid`` for all that is wrong with it."""
+    """Return the requested role; raise ``Invalid`` with everything that is wrong."""
     faults: list[Fault] = []
     role = None
     try:
@@ -127,7 +128,7 @@ async def _exists(session: AsyncSession, *what: UUID | None) -> GrantExists:
 
 
 async def revoke(session: AsyncSession, caller: Caller, user_id: UUID, grant_id: UUID) -> GrantView:
-    """Take a grant away: whoever may give it may.
+    """Take a grant away; whoever may give it may do so.
 
     Raise ``NotFound``, ``Forbidden``, ``LastAdmin``.
     """
@@ -145,7 +146,7 @@ async def revoke(session: AsyncSession, caller: Caller, user_id: UUID, grant_id:
 
 
 def check_not_own(caller: Caller, user_id: UUID) -> None:
-    """Raise ``Forbidden`` for who would change what they themselves may do."""
+    """Raise ``Forbidden`` if callers would change their own permissions."""
     if caller.user_id == user_id:
         detail = "You cannot change your own role or grants; ask someone else."
         raise Forbidden(detail, members={"missing": []})
@@ -154,10 +155,10 @@ def check_not_own(caller: Caller, user_id: UUID) -> None:
 async def check_handing_out(
     session: AsyncSession, caller: Caller, role: RoleView, place: Place, until: datetime | None
 ) -> None:
-    """Raise ``Forbidden`` unless somebody may give a role there, until then (``None``: for ever).
+    """Raise ``Forbidden`` unless a caller may give a role there, until then (``None``: for ever).
 
-    They hold the right to bind, and all that the role lists, or the role is unprivileged.  One that
-    rules over people or rights takes an admin.
+    They need the permission to bind, and all of the role's permissions unless it is unprivileged.
+    A role that manages users or access requires an admin.
     """
     where = (place.cluster_id, place.namespace_id, until)
     params = (caller.user_id, role.role.id, *where, BIND)
@@ -175,7 +176,7 @@ async def check_handing_out(
 
 
 def _cannot_bind(until: datetime | None) -> Forbidden:
-    """Return the refusal for who may not bind there, or not for as long: until when they may."""
+    """Return the refusal for callers who may not bind there, or not for as long."""
     members = {"missing": [BIND], "held_until": rfc3339_or_none(until)}
     if until is None:
         return Forbidden(f"The permission {BIND} is required in this scope.", members=members)
@@ -184,14 +185,14 @@ def _cannot_bind(until: datetime | None) -> Forbidden:
 
 
 async def check_seen(session: AsyncSession, caller: Caller, place: Place) -> None:
-    """Raise ``Invalid`` for a place that is not there, if the caller would see it if it were."""
+    """Raise ``Invalid`` for an unknown scope, if the caller would be allowed to see it."""
     seen = place.cluster_id and await _sees(session, caller, Place(place.cluster_id))
     if seen and not await _is_there(session, place):
         raise _no_place(place)
 
 
 async def _check_place(session: AsyncSession, caller: Caller, place: Place) -> None:
-    """Raise ``Invalid`` for what is not there, or for what the caller does not see."""
+    """Raise ``Invalid`` for a scope that does not exist, or that the caller cannot see."""
     if place.cluster_id is None:
         return
     if not (await _is_there(session, place) and await _sees(session, caller, place)):

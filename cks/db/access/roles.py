@@ -1,8 +1,8 @@
-"""Roles and what they list.  Each query runs inside a tenant's transaction.
+"""Roles and their permissions.  Each query runs inside a tenant's transaction.
 
-A role is made, and changed, only by who holds all that it lists: to change one is to give to
-everybody who has it.  What rules over people or rights, and what others may hand out without
-holding it, takes an admin.
+To create or change a role, one needs all of its permissions: to change it is to give to everybody
+who has it.  A role that manages users or access, or that others may give without having its
+permissions, requires an admin.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,7 +48,7 @@ FORGET_EXPIRED = sa.text(
 )
 RULING = "a role that manages users or access"
 MOST_NAMED = 50
-"""Of those who have a role, so many are named to who wants to delete it."""
+"""How many of a role's users the refusal to delete it lists, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ async def list_page(session: AsyncSession, cut: Cut) -> Page[RoleView]:
 
 
 async def find(session: AsyncSession, role_id: UUID, *, locked: bool = False) -> RoleView:
-    """Return a role, or raise ``NotFound``; ``locked``: which stays so in this transaction."""
+    """Return a role, or raise ``NotFound``; ``locked``: until this transaction ends."""
     query = sa.select(RbacRole).where(RbacRole.id == role_id)
     found = await session.scalar(query.with_for_update() if locked else query)
     if found is None:
@@ -81,12 +81,12 @@ async def find(session: AsyncSession, role_id: UUID, *, locked: bool = False) ->
 async def named(session: AsyncSession, name: str) -> RoleView:
     """Return the role of that name; raise ``Invalid`` for the field ``role`` if there is none.
 
-    Nobody changes it before this transaction ends: what was judged is what is handed out.
+    Nobody changes it before this transaction ends: what was checked is what is given.
     """
     query = sa.select(RbacRole).where(RbacRole.name == name).with_for_update(read=True)
     found = await session.scalar(query)
     if found is None:
-        raise Invalid([Fault("/role", "unknown_role", "there is no role with this name")])
+        raise Invalid([Fault("/role", "unknown_role", "is not a role of the tenant")])
     return (await _views(session, [found]))[0]
 
 
@@ -103,17 +103,17 @@ async def permissions_page(session: AsyncSession, cut: Cut) -> Page[RbacPermissi
 
 
 async def permission_names(session: AsyncSession) -> set[str]:
-    """Return what there is to list."""
+    """Return the names of all permissions."""
     return set(await session.scalars(sa.select(RbacPermission.name)))
 
 
 async def create(
     session: AsyncSession, caller: Caller, values: Mapping[str, object], listed: Iterable[str]
 ) -> RoleView:
-    """Make a role of the tenant's own; ``values`` are ``name description unprivileged``.
+    """Create a custom role; ``values`` are ``name description unprivileged``.
 
-    Raise ``Forbidden`` for what its maker lacks, ``NameTaken``, ``Invalid`` for unknown
-    permissions and for an unprivileged role that rules over people or rights.
+    Raise ``Forbidden`` for permissions that the caller lacks, ``NameTaken``, and ``Invalid`` for
+    unknown permissions and for an unprivileged role that manages users or access.
     """
     wanted = sorted(set(listed))
     await _check_known(session, listed)
@@ -132,7 +132,7 @@ async def judge(
     values: Mapping[str, object],
     listed: Sequence[str] | None,
 ) -> None:
-    """Raise ``Invalid`` for a change that no role can have, whoever asks for it."""
+    """Raise ``Invalid`` for a change that is wrong regardless of the caller."""
     await _check_known(session, listed or ())
     wanted = before.permissions if listed is None else listed
     _check_mark(bool(values.get("unprivileged", before.role.unprivileged)), wanted)
@@ -147,8 +147,8 @@ async def change(
 ) -> RoleView:
     """Change a role that is locked: ``values`` as in ``create``; what it lists, unless ``None``.
 
-    It was judged.  Raise ``Forbidden`` and ``NameTaken`` as ``create`` does; its changer holds,
-    without an end, all that it lists and listed.
+    Call ``judge`` first.  Raise ``Forbidden`` and ``NameTaken`` as ``create`` does; the caller
+    needs all permissions that it has and had, without an expiry.
     """
     _check_own(before)
     wanted = sorted(set(before.permissions if listed is None else listed))
@@ -160,15 +160,17 @@ async def change(
     await _check_ruling(session, caller, every, marked=marked or role.unprivileged)
     role.generation += 1
     role.updated_at = sa.func.now()
-    async with decisions.an_admin_stays(session):  # another name is one of its holders' rows, too
+    async with decisions.an_admin_stays(
+        session
+    ):  # its users' rows name the role, and follow a new name
         await _write(session, role, wanted)
     return RoleView(role, wanted)
 
 
 async def delete(session: AsyncSession, caller: Caller, before: RoleView) -> None:
-    """Delete a role that is locked; what has expired of it does not keep it.
+    """Delete a locked role; expired grants of it do not prevent that.
 
-    Raise ``RoleInUse`` where somebody has it, and ``Forbidden`` as ``change`` does.
+    Raise ``RoleInUse`` if somebody has it, and ``Forbidden`` as ``change`` does.
     """
     _check_own(before)
     await _check_held(session, caller, before.permissions, for_ever=True)
@@ -180,12 +182,12 @@ async def delete(session: AsyncSession, caller: Caller, before: RoleView) -> Non
     found = sorted({*await session.scalars(users), *await session.scalars(own)})
     if found:
         raise await _in_use(session, caller, found)
-    await session.delete(before.role)  # nobody can be given it meanwhile: see ``named``
+    await session.delete(before.role)  # no grant can come in between: see ``named``
     await session.flush()
 
 
 async def _in_use(session: AsyncSession, caller: Caller, users: Sequence[UUID]) -> RoleInUse:
-    """Say who has a role, by address to those who may see users."""
+    """Return the refusal with a role's users, by address if the caller may see users."""
     params = [{"id": str(user)} for user in users[:MOST_NAMED]]
     if await decisions.may(session, caller, "users.read"):
         query = sa.select(User.id, User.email).where(User.id.in_(users[:MOST_NAMED]))
@@ -237,7 +239,7 @@ def _check_own(view: RoleView) -> None:
 async def _check_ruling(
     session: AsyncSession, caller: Caller, listed: Sequence[str], *, marked: bool
 ) -> None:
-    """Let an admin alone rule over rights, and over what others hand out unheld."""
+    """Let only an admin manage access, and roles that others may give without having them."""
     if not (marked or is_privileged(listed)):
         return
     whole = caller.narrowed is None
@@ -246,7 +248,7 @@ async def _check_ruling(
 
 
 def needs_admin(what: str, missing: Sequence[str] = ()) -> Forbidden:
-    """Return the refusal for what an admin alone may do, whatever permissions somebody holds."""
+    """Return the refusal for what only an admin may do, whatever permissions the caller has."""
     members = {"missing": list(missing), "needs_role": ADMIN}
     return Forbidden(f"Only an admin can manage {what}.", members=members)
 
@@ -262,7 +264,7 @@ async def _check_held(
 
 
 def lacking(missing: Sequence[str]) -> Forbidden:
-    """Return the refusal for who would give, or take, what they do not hold."""
+    """Return the refusal for giving, or taking away, permissions that the caller lacks."""
     names = ", ".join(missing)
     detail = f"You lack permissions of the role, in this scope or for as long: {names}."
     return Forbidden(detail, members={"missing": list(missing)})

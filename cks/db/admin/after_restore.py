@@ -1,7 +1,7 @@
-"""A database that was set back, and what it and the cloud disagree about.
+"""A restored database, and its differences from the cloud.
 
-What happened after the dump is in no row.  The reconciler settles what has a row; what the cloud
-has and no row accounts for is told here, and removed only by hand: it may be a tenant's cluster.
+What happened after the dump is in no row.  The reconciler settles what has a row; what exists in
+the cloud without a row is reported here, and removed only by hand: it may be a tenant's cluster.
 """
 
 from collections.abc import Collection
@@ -30,11 +30,11 @@ ORPHANED = sa.select(Operation.cluster_id).where(
 
 
 class What(StrEnum):
-    """``stray``: it lives in the cloud, and nothing in the rows says that it should.
+    """``stray``: it exists in the cloud, and no row accounts for it.
 
-    ``orphaned``: an operation that ended left it, and it is being swept.  If that lasts, more is
-    left than the rows know: what was made after the dump.  ``missing``: a row says that it runs,
-    and the cloud has nothing of it.
+    ``orphaned``: an ended operation left it, and it is being swept.  If that persists, more is left
+    than the rows know, made after the dump.  ``missing``: it is running according to its row, and
+    the cloud has nothing of it.
     """
 
     STRAY = "stray"
@@ -44,7 +44,7 @@ class What(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A cluster about which rows and cloud disagree, with its row where there is one."""
+    """A cluster on which rows and cloud disagree, with its row if there is one."""
 
     what: What
     cluster_id: UUID
@@ -55,16 +55,16 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """How many events had to be put in order again."""
+    """How many events had to be renumbered."""
 
     events: int
 
 
 async def mend(url: str) -> Mended:
-    """Make a database fit for its new server; run twice, it finds nothing to do.
+    """Prepare a restored database for its server; running it again changes nothing.
 
-    Events are read in the order of their transactions' numbers.  Another server counts its own,
-    from a smaller one: what lies ahead of that would not be told for a long time.
+    Events are read in the order of their transactions' numbers.  A new server starts from a smaller
+    number: events ahead of that would stay invisible for a long time.
     """
     async with as_owner(url) as connection:
         result = await connection.execute(IN_ORDER_AGAIN)
@@ -72,22 +72,22 @@ async def mend(url: str) -> Mended:
 
 
 async def compare(url: str, in_cloud: Collection[UUID]) -> list[Difference]:
-    """Return all clusters about which rows and cloud disagree.
+    """Return all clusters on which rows and cloud disagree.
 
-    ``in_cloud`` was listed before: a row is written before its cluster is asked for.
+    ``in_cloud`` must have been listed before: a row is written before its cluster is requested.
     """
     async with as_owner(url) as connection:
         return await _compare(connection, in_cloud)
 
 
 async def fence_to_remove(url: str, cluster_id: UUID) -> int:
-    """Return a fence under which all of a cluster may be removed.
+    """Return a fence under which everything of a cluster may be removed.
 
-    Raise ``NotDone`` for one that a row says should be there.
+    Raise ``NotDone`` if a row says that the cluster should exist.
     """
     async with as_owner(url) as connection:
         if not await _compare(connection, {cluster_id}, alone=True):
-            raise NotDone(f"{cluster_id} is wanted: a row says that it should be there.")
+            raise NotDone(f"{cluster_id} is still needed: a row says that it should exist.")
         return int(await connection.scalar(DRAW) or 0)
 
 

@@ -1,8 +1,8 @@
-"""Takes a file into the catalogue: what is new, what has changed, what is withdrawn.
+"""Imports a file into the catalogue: what is new, what has changed, what is withdrawn.
 
-Nothing is deleted, since clusters and bills name it: a minor or a type that the file no longer
-has cannot be ordered any more, and what runs on it goes on.  Two files at once come one after
-the other, and each is taken whole or not at all.
+Nothing is deleted, since clusters and bills refer to it: a minor or a type that the file no longer
+contains cannot be ordered, and what runs on it keeps running.  Concurrent imports are serialized,
+and each is applied as a whole or not at all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ Thing = TypeVar("Thing", Minor, InstanceType)
 class Taken:
     """What a file changed.
 
-    ``in_use``: how many clusters or pools run what was withdrawn.
+    ``in_use``: how many clusters or pools use what was withdrawn.
     """
 
     added: list[str] = field(default_factory=list)
@@ -44,9 +44,9 @@ class Taken:
 
 
 async def import_file(url: str, wanted: Wanted, valid_from: datetime | None = None) -> Taken:
-    """Make the catalogue what a file says; its prices begin at ``valid_from``, or at once.
+    """Replace the catalogue with a file; its prices begin at ``valid_from``, or at once.
 
-    Raise ``NotDone`` where it contradicts what is known already.
+    Raise ``NotDone`` if it contradicts what is known already.
     """
     taken = Taken()
     async with as_owner(url) as connection:
@@ -80,13 +80,13 @@ async def _take_minors(connection: AsyncConnection, wanted: Sequence[Minor], tak
 
 
 def _check(known: Mapping[str, Minor], wanted: Sequence[Minor]) -> None:
-    """Raise ``NotDone`` for a file whose facts do not fit those that stay."""
+    """Raise ``NotDone`` for a file that contradicts what stays in the catalogue."""
     together = {**known, **{minor.minor: minor for minor in wanted}}
     wrong = check_minors(list(together.values()))
     for minor in wanted:
         newest = known[minor.minor].latest_patch if minor.minor in known else minor.latest_patch
         if numbers_of(minor.latest_patch) < numbers_of(newest):
-            wrong.append(f"{minor.latest_patch} is older than {newest}, which is known")
+            wrong.append(f"{minor.latest_patch} is older than {newest}, the latest known")
     if wrong:
         raise NotDone(f"The file does not fit the catalogue: {'; '.join(wrong)}.")
 
@@ -150,7 +150,7 @@ async def _note_withdrawn(
 async def _put(
     connection: AsyncConnection, table: type[Any], row: Mapping[str, object], key: str
 ) -> None:
-    """Write a row of the platform's, new or changed."""
+    """Insert or update a row of the platform tenant."""
     write = insert(table).values(tenant_id=PLATFORM, **row)
     changed = {name: write.excluded[name] for name in row if name != key}
     await connection.execute(

@@ -1,7 +1,7 @@
-"""The owner's way in: what migrations and ``cks admin`` act through.
+"""The owner's connection, which migrations and ``cks admin`` use.
 
 The login may be a superuser or any role that may ``SET ROLE cks_owner``.  Row security is
-forced, so it binds the owner too; the policy ``owner_maintains`` lets it through.
+forced, so it applies to the owner too; the policy ``owner_maintains`` lets it through.
 """
 
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cks.db.connections import cause_of, connect
 
 NO_SCHEMA = ("42P01", "22023")
-"""SQLSTATEs of a missing table, and of a missing role to act as."""
+"""SQLSTATEs of a missing table, and of a missing role for SET ROLE."""
 
 
 BECOME_OWNER = sa.text("SET LOCAL ROLE cks_owner")
@@ -26,7 +26,7 @@ class NotDone(Exception):  # noqa: N818
 
 
 class NoDatabase(NotDone):
-    """There is no database at the URL, or there is no URL."""
+    """The database cannot be reached, or there is no URL."""
 
 
 @asynccontextmanager
@@ -34,7 +34,7 @@ async def connected(url: str) -> AsyncIterator[AsyncConnection]:
     """Open one transaction as the login itself; raise ``NotDone`` if the database refuses."""
     if not url:
         raise NoDatabase("CKS_DATABASE_URL, the database to work on, is not set.")
-    # A migration takes as long as its tables are large, and waits for one that runs already.
+    # No time limit: a migration of large tables is slow, and waits for one that is already running.
     engine = connect(url, pool_size=1, statement_seconds=None)
     try:
         async with engine.begin() as connection:
@@ -58,8 +58,8 @@ async def as_owner(url: str) -> AsyncIterator[AsyncConnection]:
 
 
 def _line(error: Exception) -> str:
-    """Return the first line of what PostgreSQL or the network said, and what may help."""
+    """Return the first line of PostgreSQL's or the network's error, and a hint."""
     cause = cause_of(error)
     said = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
-    hint = " (is the schema there? `cks admin migrate` makes it)"
+    hint = " (is the schema missing? run `cks admin migrate`)"
     return said + hint * (getattr(cause, "sqlstate", None) in NO_SCHEMA)

@@ -1,9 +1,9 @@
-"""One archive with all rows of a tenant: what it may ask for, and take away.
+"""One archive with all rows of a tenant, which it may request and take away.
 
-A ``.tar.gz`` of one file a table, a JSON object a row, as all stood at one instant, and a
-``manifest.json`` with each file's rows and SHA-256.  The tables are those that the database
-has, so that no later one is forgotten.  Digests of tokens stay: they open doors to whoever can
-guess, and explain nothing.
+A ``.tar.gz`` with one file per table and one JSON object per row, all as of one instant, and a
+``manifest.json`` with each file's row count and SHA-256.  The tables are taken from the database,
+so that no later one is forgotten.  Digests of tokens are left out: they would help an attacker to
+test guesses, and explain nothing.
 """
 
 import hashlib
@@ -58,9 +58,9 @@ class Exported:
 
 
 async def export(url: str, tenant: str, path: Path) -> Exported:
-    """Write a tenant's archive; it appears under its name only when it is whole.
+    """Write a tenant's archive; it appears under its name only when it is complete.
 
-    Raise ``NotDone`` where there is a file of that name, or the disk does not take it.
+    Raise ``NotDone`` if a file of that name exists, or cannot be written.
     """
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
@@ -85,7 +85,8 @@ async def _gather(url: str, tenant: str, path: Path, folder: Path) -> Exported:
                 for table, column in (await connection.execute(TABLES)).all()
             },
         )
-    # Not in the snapshot's transaction: the chain of the log has moved on meanwhile.
+    # Not in the snapshot's transaction (REPEATABLE READ): the log's chain may have moved on, and
+    # locking a row that has changed since fails there.
     async with as_owner(url) as connection:
         await log_by_hand(connection, tenant_id, "tenants.export", ("tenant", tenant_id))
     return exported

@@ -1,4 +1,4 @@
-"""Lets API, worker and relay in: the passwords of the two logins that migrations make."""
+"""The passwords of the two logins that migrations create, for API, worker and loops."""
 
 from urllib.parse import unquote, urlsplit
 
@@ -14,18 +14,20 @@ SENTENCE = sa.text(
 
 
 def passwords_of(*urls: str) -> dict[str, str]:
-    """Return login → password as URLs have them; raise ``NotDone`` for another login's."""
+    """Return login → password from URLs; raise ``NotDone`` for another login's."""
     found = {}
     for url in filter(None, urls):
         place = urlsplit(url)
         if place.username not in LOGINS or not place.password:
-            raise NotDone(f"a URL is {place.username}'s, or has no password; logins: {LOGINS}")
+            raise NotDone(
+                f"{place.username} is not {' or '.join(LOGINS)}, or its URL has no password."
+            )
         found[place.username] = unquote(place.password)
     return found
 
 
 async def let_in(owner_url: str, passwords: dict[str, str]) -> None:
-    """Give logins their passwords.  Whoever is connected stays so."""
+    """Set the logins' passwords.  Open connections stay open."""
     async with connected(owner_url) as connection:
         for role, password in passwords.items():
             params = {"role": role, "password": password}

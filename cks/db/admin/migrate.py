@@ -1,8 +1,7 @@
-"""Brings the database to a revision: by ``cks admin migrate``, in tests, in ``make dev``.
+"""Migrates the database to a revision: for ``cks admin migrate``, tests and ``make dev``.
 
 A migration is one transaction as ``cks_owner``, so that every object belongs to that role,
-whoever logged in.  It holds a lock for its length: those that come meanwhile wait, and then
-find nothing left to do.
+regardless of the login.  It holds a lock throughout: others wait, and then find nothing to do.
 """
 
 from collections.abc import Callable
@@ -26,17 +25,17 @@ HAS_OWNER = sa.text(
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database up to a revision; raise ``NotDone`` if it cannot be."""
+    """Upgrade the database to a revision; raise ``NotDone`` if that fails."""
     await _run(url, lambda config: command.upgrade(config, revision))
 
 
 async def downgrade(url: str, revision: str) -> None:
-    """Take the database down to a revision, ``base`` for none; what is lost is lost."""
+    """Downgrade the database to a revision, ``base`` for none; this deletes data."""
     await _run(url, lambda config: command.downgrade(config, revision))
 
 
 async def check(url: str) -> None:
-    """Raise ``NotDone`` where models and database differ."""
+    """Raise ``NotDone`` if models and database differ."""
     await _run(url, command.check)
 
 
@@ -65,6 +64,7 @@ async def _become_owner(connection: AsyncConnection) -> None:
 
 def _config(connection: sa.Connection | None = None) -> Config:
     config = Config()
+    # ConfigParser interpolates: a % in the path must be doubled.
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config

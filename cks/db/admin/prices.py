@@ -1,8 +1,8 @@
-"""How an operator sets dated prices.
+"""How operators set dated prices.
 
-A price is never changed, only ended, and never in the past: what was billed stays explained.
-The next price of a SKU begins where the one before ends.  A tenant's own counts before the
-platform's for as long as it is valid.
+A price is never changed, only ended, and never in the past, so that past bills can be explained.
+The next price of a SKU begins where the previous one ends.  A tenant's own price takes precedence
+over the platform's for as long as it is valid.
 """
 
 from collections.abc import Mapping
@@ -25,13 +25,13 @@ from cks.domain.billing.prices import NODE, Sku, sku_of
 from cks.domain.instants import rfc3339, rfc3339_or_none
 
 PRICING = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('cks prices', 0))")
-"""Held from the look at a price until its successor is there."""
+"""Held from reading a price until its successor is inserted."""
 SOON = sa.text("SELECT date_trunc('second', now()) + interval '1 second'")
 
 
 @dataclass(frozen=True, slots=True)
 class PriceLine:
-    """A price as an operator reads it; ``tenant_id`` is ``None`` for everybody's."""
+    """A price as operators read it; ``tenant_id`` is ``None`` for everybody's."""
 
     tenant_id: UUID | None
     sku: str
@@ -56,10 +56,10 @@ class PriceChange:
 
 
 async def set_prices(connection: AsyncConnection, change: PriceChange) -> list[PriceLine]:
-    """End the prices in force and begin others; return those that are new.
+    """End the prices in force and begin others; return the new ones.
 
-    One that is as wanted already stays.  Raise ``NotDone`` for an instant in the past, for a
-    SKU that there is not, and where a later price is waiting.
+    A price that is already as requested stays.  Raise ``NotDone`` for an instant in the past, for
+    an unknown SKU, and if a later price is already set.
     """
     await connection.execute(PRICING)
     begins = await _not_past(connection, change.valid_from)
@@ -74,16 +74,16 @@ async def set_prices(connection: AsyncConnection, change: PriceChange) -> list[P
 
 
 async def end_price(connection: AsyncConnection, change: PriceChange, name: str) -> None:
-    """End a price without a successor; raise ``NotDone`` where none is in force."""
+    """End a price without a successor; raise ``NotDone`` if none is in force."""
     await connection.execute(PRICING)
     ends = await _not_past(connection, change.valid_from)
     if await _open(connection, change, name) is None:
-        raise NotDone(f"{name} has no price in {change.currency} that could end.")
+        raise NotDone(f"{name} has no price in {change.currency} to end.")
     await _end_open(connection, change, name, ends, unless=None)
 
 
 async def add(url: str, tenant: str | None, change: PriceChange) -> list[PriceLine]:
-    """Begin prices for a tenant, or for all; return those that are new."""
+    """Begin prices for a tenant, or for everybody; return the new ones."""
     async with as_owner(url) as connection:
         change = await _of(connection, tenant, change)
         new = await set_prices(connection, change)
@@ -94,7 +94,7 @@ async def add(url: str, tenant: str | None, change: PriceChange) -> list[PriceLi
 
 
 async def end(url: str, tenant: str | None, name: str, change: PriceChange) -> None:
-    """End a price of a tenant, or of all, without a successor."""
+    """End a tenant's or everybody's price, without a successor."""
     async with as_owner(url) as connection:
         change = await _of(connection, tenant, change)
         await end_price(connection, change, name)
@@ -104,7 +104,7 @@ async def end(url: str, tenant: str | None, name: str, change: PriceChange) -> N
 
 
 async def listing(url: str) -> list[PriceLine]:
-    """Return every price there was, is and will be."""
+    """Return all past, present and future prices."""
     one = ListedPrice
     query = sa.select(one.__table__).order_by(one.sku, one.currency, one.tenant_id, one.valid_from)
     async with as_owner(url) as connection:
@@ -118,7 +118,7 @@ async def _of(connection: AsyncConnection, tenant: str | None, change: PriceChan
 async def _not_past(connection: AsyncConnection, at: datetime | None) -> datetime:
     soon: datetime = (await connection.execute(SOON)).scalar_one()
     if at and at < soon:
-        raise NotDone(f"A price begins and ends in the future: {rfc3339(soon)} or later.")
+        raise NotDone(f"A price must begin and end in the future: at {rfc3339(soon)} or later.")
     return at or soon
 
 
@@ -130,14 +130,14 @@ async def _end_open(
     *,
     unless: Decimal | None,
 ) -> bool:
-    """End the price without an end; return whether another may begin, which is not ``unless``."""
+    """End the open-ended price; return whether to begin another: not if it is ``unless``."""
     found = await _open(connection, change, name)
     if found is None:
         return True
     if found.unit_price == unless:
         return False
     if found.valid_from >= at:
-        raise NotDone(f"{name} has a price from {rfc3339(found.valid_from)} on already.")
+        raise NotDone(f"{name} already has a price from {rfc3339(found.valid_from)} on.")
     ended = sa.update(ListedPrice).where(ListedPrice.id == found.id)
     await connection.execute(ended.values(valid_to=at))
     return True
@@ -184,11 +184,11 @@ def _line(row: Mapping[str, Any]) -> PriceLine:
 
 
 async def _known(connection: AsyncConnection, name: str) -> Sku:
-    """Return the SKU of that name; raise ``NotDone`` for one of no instance type of ours."""
+    """Return a SKU by name; raise ``NotDone`` for an unknown one, or an unknown instance type."""
     sku = sku_of(name)
     if sku and name.startswith(NODE):
         known = sa.select(InstanceType.name).where(InstanceType.name == name.removeprefix(NODE))
         sku = sku if await connection.scalar(known) else None
     if sku is None:
-        raise NotDone(f"There is no SKU {name}: it is control_plane, disk, or node. and a type.")
+        raise NotDone(f"There is no SKU {name}; use control_plane, disk or node.<instance type>.")
     return sku

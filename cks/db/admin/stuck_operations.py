@@ -1,7 +1,7 @@
-"""What an operator must look at: operations of all tenants, read as the owner.
+"""What operators must look at: operations of all tenants, read as the owner.
 
-However many operations have ended, few are live and few have orphans; each list begins at
-those, by an index of them alone (``operations_live``, ``operation_steps_orphaned``).
+However many operations have ended, few are live and few have orphans; each list starts from
+those, by a partial index (``operations_live``, ``operation_steps_orphaned``).
 """
 
 from collections.abc import Sequence
@@ -28,13 +28,13 @@ ORPHANED_ONES = """
 SELECT operation_id FROM operation_steps WHERE orphaned_at IS NOT NULL AND undone_at IS NULL
 """
 OLDEST_FIRST = " WHERE o.id = ANY (ARRAY({ids})) ORDER BY o.created_at, o.id"
-"""As an array the ids are read first, whatever the planner believes of their number: it takes
-swept orphans for orphans, and would read all operations to find a few."""
+"""The array makes PostgreSQL read the ids first, whatever the planner estimates: it counts swept
+orphans, too, and would scan all operations to find a few."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperationLine:
-    """An operation as an operator reads it; times are RFC 3339, UTC.
+    """An operation as operators read it; times are RFC 3339, UTC.
 
     ``step``: the one whose calls have been failing for longest, with ``last_error``.
     """
@@ -61,17 +61,17 @@ class OperationLine:
 
 
 async def list_live(url: str) -> list[OperationLine]:
-    """Return the operations that have not ended, the oldest first."""
+    """Return the operations that have not ended, oldest first."""
     return await _list(url, LIVE_ONES)
 
 
 async def list_stuck(url: str) -> list[OperationLine]:
-    """Return those of the live operations that need a look."""
+    """Return the live operations that need attention."""
     return [line for line in await _list(url, LIVE_ONES) if line.why]
 
 
 async def list_orphaned(url: str) -> list[OperationLine]:
-    """Return the operations that ended and left something which is not removed yet."""
+    """Return the operations that have ended and have orphans."""
     return await _list(url, ORPHANED_ONES)
 
 

@@ -1,7 +1,7 @@
-"""What an operator does to a tenant that there is: set, suspend, activate.
+"""What operators do to an existing tenant: set, suspend, activate.
 
-A suspended tenant reads and may cancel; it starts and changes nothing.  What runs goes on, and
-so does what was accepted before.
+A suspended tenant can read and cancel, but start and change nothing.  Its clusters and the
+operations accepted before keep running.
 """
 
 from collections.abc import Mapping
@@ -31,18 +31,18 @@ class Standing:
 
 
 async def set_tenant(url: str, tenant: str, changes: Mapping[str, str]) -> Standing:
-    """Set some of ``name timezone billing_cycle``; raise ``NotDone`` for what cannot be meant."""
+    """Set some of ``name timezone billing_cycle``; raise ``NotDone`` for an invalid value."""
     check_settings(changes)
     return await _change(url, tenant, "tenants.set", changes)
 
 
 async def suspend(url: str, tenant: str) -> Standing:
-    """Let a tenant start nothing any more; twice is once."""
+    """Suspend a tenant; repeating it changes nothing."""
     return await _change(url, tenant, "tenants.suspend", {"status": SUSPENDED})
 
 
 async def activate(url: str, tenant: str) -> Standing:
-    """Let a suspended tenant go on; twice is once."""
+    """Reactivate a suspended tenant; repeating it changes nothing."""
     return await _change(url, tenant, "tenants.activate", {"status": ACTIVE})
 
 

@@ -1,8 +1,8 @@
-"""Makes and lists tenants, users and tokens: the operator's bootstrap, never an HTTP route.
+"""Creates and lists tenants, users and tokens: the operators' bootstrap, never an HTTP route.
 
-A tenant comes with its built-in roles, its quotas and its first admin in one transaction, so
-that there is never a tenant which nobody can enter.  Every change leaves a row in the
-activity log, as the last statement of its transaction.
+A tenant is created with its built-in roles, its quotas and its first admin in one transaction, so
+that no tenant ever lacks a user.  Every change writes a row to the activity log, as the last
+statement of its transaction.
 """
 
 import re
@@ -33,12 +33,12 @@ ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 CURRENCY = re.compile(r"[A-Z]{3}")
 CLOSED = "closed"
 NAMING = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('cks tenant names', 0))")
-"""Held from the look for a name until its tenant is there: two may be made at once."""
+"""Held from checking a name until its tenant is inserted: two may be created concurrently."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewTenant:
-    """What a tenant is made from.  ``timezone`` is an IANA name, ``currency`` ISO 4217."""
+    """A tenant to create.  ``timezone`` is an IANA name, ``currency`` ISO 4217."""
 
     name: str
     admin_email: str
@@ -49,7 +49,7 @@ class NewTenant:
 
 @dataclass(frozen=True, slots=True)
 class Founded:
-    """A new tenant, its first admin, and that user's token, shown this once."""
+    """A new tenant, its first admin, and that user's token, shown only this once."""
 
     tenant_id: UUID
     user_id: UUID
@@ -84,9 +84,9 @@ class UserLine:
 
 
 async def create_tenant(url: str, asked: NewTenant, *, unique_name: bool = False) -> Founded:
-    """Make a tenant that its admin can enter at once.  Raise ``NotDone`` if it cannot be.
+    """Create a tenant that its admin can use at once.  Raise ``NotDone`` if that fails.
 
-    ``unique_name``: refuse a name that another tenant bears, unless that one is closed.
+    ``unique_name``: refuse the name of another tenant, unless that one is closed.
     """
     _check(asked)
     async with as_owner(url) as connection:
@@ -111,7 +111,7 @@ async def create_tenant(url: str, asked: NewTenant, *, unique_name: bool = False
 
 
 async def create_user(url: str, tenant: str, email: str, role: str) -> Joined:
-    """Make a user with a role and a token; ``tenant`` is an id, or a name borne by one."""
+    """Create a user with a role and a token; ``tenant`` is an id, or a unique name."""
     async with as_owner(url) as connection:
         tenant_id = await find_tenant(connection, tenant)
         await _check_role(connection, tenant_id, role)
@@ -124,14 +124,14 @@ async def create_user(url: str, tenant: str, email: str, role: str) -> Joined:
 async def create_token(
     url: str, user: str, name: str | None = None, permissions: Collection[str] = ()
 ) -> Issued:
-    """Make a token for a user; ``user`` is an id or an address.
+    """Create a token for a user; ``user`` is an id or an email address.
 
-    ``permissions``: all that it opens, of what its user may; none: everything.
+    ``permissions`` narrow the token; without any, it allows everything that its user may do.
     """
     if name is not None and not 1 <= len(name.strip()) <= len(name) <= UserToken.name.type.length:
-        raise NotDone("A token's name has 1 to 64 characters.")
+        raise NotDone("A token's name must have 1 to 64 characters.")
     if unknown := sorted(set(permissions) - PERMISSIONS.keys()):
-        raise NotDone(f"There is no permission {', '.join(unknown)}.")
+        raise NotDone(f"Unknown permissions: {', '.join(unknown)}.")
     async with as_owner(url) as connection:
         tenant_id, user_id = await _find_user(connection, user)
         issued = await _issue(connection, tenant_id, user_id, name, permissions)
@@ -140,7 +140,7 @@ async def create_token(
 
 
 async def list_tenants(url: str) -> list[TenantLine]:
-    """Return all tenants by name, those closed too; the platform is none."""
+    """Return all tenants by name, including closed ones, without the platform tenant."""
     query = sa.select(Tenant.id, Tenant.name, Tenant.status).where(Tenant.id != PLATFORM)
     async with as_owner(url) as connection:
         rows = await connection.execute(query.order_by(Tenant.name, Tenant.id))
@@ -148,7 +148,7 @@ async def list_tenants(url: str) -> list[TenantLine]:
 
 
 async def list_users(url: str, tenant: str) -> list[UserLine]:
-    """Return a tenant's users by address; ``tenant`` is an id, or a name borne by one."""
+    """Return a tenant's users by address; ``tenant`` is an id, or a unique name."""
     columns = (User.id, User.email, User.role, User.status)
     async with as_owner(url) as connection:
         tenant_id = await find_tenant(connection, tenant)
@@ -163,10 +163,10 @@ def _check(asked: NewTenant) -> None:
 
 
 def check_settings(given: Mapping[str, str]) -> None:
-    """Raise ``NotDone`` for a tenant's name or time zone that cannot be meant."""
+    """Raise ``NotDone`` for an invalid name or time zone of a tenant."""
     name, zone = given.get("name", "any"), given.get("timezone", "UTC")
     if not 1 <= len(name.strip()) <= len(name) <= Tenant.name.type.length:
-        raise NotDone("A tenant's name has 1 to 128 characters.")
+        raise NotDone("A tenant's name must have 1 to 128 characters.")
     if zone not in zones():
         raise NotDone(f"{zone} is not a time zone; use a name such as Europe/Berlin.")
 
@@ -177,7 +177,7 @@ async def _check_unique(connection: AsyncConnection, name: str) -> None:
     if found := await connection.scalar(
         sa.select(Tenant.id).where(same, Tenant.status != CLOSED).limit(1)
     ):
-        raise NotDone(f"There is a tenant named {name} already: {found}.")
+        raise NotDone(f"A tenant named {name} already exists: {found}.")
 
 
 async def _grant_quotas(connection: AsyncConnection, tenant_id: UUID) -> None:
@@ -197,7 +197,7 @@ async def _make_roles(connection: AsyncConnection, tenant_id: UUID) -> None:
     known = {row.name: row.id for row in found}
     for name, role in ROLES.items():
         if missing := sorted(role.permissions - known.keys()):
-            raise NotDone(f"The schema lacks {', '.join(missing)}: `cks admin migrate` first.")
+            raise NotDone(f"The schema lacks {', '.join(missing)}: run `cks admin migrate` first.")
         role_id = uuid7()
         await connection.execute(
             sa.insert(RbacRole).values(
@@ -219,14 +219,14 @@ async def _make_roles(connection: AsyncConnection, tenant_id: UUID) -> None:
 
 async def _make_user(connection: AsyncConnection, tenant_id: UUID, email: str, role: str) -> UUID:
     if not ADDRESS.fullmatch(email):
-        raise NotDone(f"{email} is no e-mail address.")
+        raise NotDone(f"{email} is not an email address.")
     user_id = uuid7()
     values = {"id": user_id, "tenant_id": tenant_id, "email": email, "role": role}
     try:
         await connection.execute(sa.insert(User).values(name=email.partition("@")[0], **values))
     except IntegrityError as error:
         if (constraint_of(error) or "").startswith("users_email"):
-            raise NotDone(f"There is a user with the address {email} already.") from error
+            raise NotDone(f"A user with the address {email} already exists.") from error
         raise
     return user_id
 
@@ -252,13 +252,13 @@ async def _issue(
         await connection.execute(row)
     except IntegrityError as error:
         if constraint_of(error) == "user_tokens_name_per_user":
-            raise NotDone(f"The user has a token named {name} already.") from error
+            raise NotDone(f"The user already has a token named {name}.") from error
         raise
     return Issued(token_id, token)
 
 
 async def find_tenant(connection: AsyncConnection, tenant: str) -> UUID:
-    """Return the id of a tenant given by id or by a name borne by one; raise ``NotDone``."""
+    """Return the id of a tenant by its id or unique name; raise ``NotDone`` if there is none."""
     tenant_id = _uuid(tenant)
     named = sa.and_(Tenant.name == tenant, Tenant.status != CLOSED)
     same = Tenant.id == tenant_id if tenant_id else named
@@ -268,7 +268,7 @@ async def find_tenant(connection: AsyncConnection, tenant: str) -> UUID:
         raise NotDone(f"There is no tenant {tenant}.")
     if len(found) > 1:
         ids = ", ".join(map(str, found))
-        raise NotDone(f"{len(found)} tenants are named {tenant}; give the id of one: {ids}.")
+        raise NotDone(f"{len(found)} tenants are named {tenant}; give an id: {ids}.")
     return found[0]
 
 

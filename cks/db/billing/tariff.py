@@ -1,4 +1,4 @@
-"""What a tenant pays now: their own prices before those of all."""
+"""What a tenant pays now: its own prices take precedence over everybody's."""
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +13,7 @@ SELECT t.currency, p.sku, p.unit, p.unit_price
  WHERE t.id = current_setting('app.tenant_id')::uuid
  ORDER BY p.tenant_id = t.id
 """)
-"""Of a SKU with two prices the tenant's own comes last, and so it counts."""
+"""If a SKU has two prices, the tenant's own comes last, and so it wins in the mapping."""
 
 
 async def current_tariff(session: AsyncSession) -> Tariff:

@@ -1,7 +1,7 @@
 """What is on offer, as this process last read it.
 
-The catalogue changes by an operator's hand, seldom; every order is judged by it.  So it is
-read again only when it is some seconds old, in the transaction of whoever asks.
+Operators change the catalogue rarely, while every request needs it.  So it is read again only when
+it is some seconds old, in the transaction of the request that needs it.
 """
 
 import time
@@ -14,7 +14,7 @@ FRESH_SECONDS = 5.0
 
 
 class CatalogueCache:
-    """Two that read it at once do no harm."""
+    """Two requests that read it at once do no harm."""
 
     def __init__(self) -> None:
         self._known: Catalogue | None = None

@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 NOW = sa.func.now()
 
 Document = dict[str, object]
-"""A JSON object that only its two ends look into."""
+"""A JSON object that only its writer and its reader interpret."""
 
 Key = Annotated[UUID, mapped_column(primary_key=True, default=uuid7)]
 Created = Annotated[datetime, mapped_column(server_default=NOW)]
@@ -81,7 +81,7 @@ def tenant_key() -> sa.UniqueConstraint:
 
 
 def within(parent: str, column: str, ondelete: str = "CASCADE") -> sa.ForeignKeyConstraint:
-    """Tie a row to a parent of the same tenant, which row security alone does not.
+    """Tie a row to a parent of the same tenant, since row security does not check foreign keys.
 
     ``SET NULL`` empties the one column, never ``tenant_id``.
     """

@@ -1,4 +1,4 @@
-"""What a user is told."""
+"""Notifications of users."""
 
 from uuid import UUID
 

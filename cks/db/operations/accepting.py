@@ -1,4 +1,4 @@
-"""From a request to an operation: its row, its plan, what it holds, its first event.
+"""Accepts a request as an operation: its row, its plan, its claims, its first event.
 
 All of it is one statement, and the row is its own outbox entry: once it is committed, the work
 is as good as started.

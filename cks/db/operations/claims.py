@@ -1,4 +1,4 @@
-"""Who holds what: one writer, or many readers, per resource.
+"""Claims: one writer, or many readers, per resource.
 
 A claim is a row under an exclusion constraint, so two operations never hold what excludes
 them, also where their transactions cannot see each other.  A writer's slot is ``(,)``, which

@@ -1,7 +1,7 @@
-"""What operations told: written with every change of one, read in order by its followers.
+"""Events of operations: written with every change, read in order by followers.
 
 ``record`` is the only writer.  It derives progress from the steps, writes the operation and its
-steps, appends the moment to ``operation_events`` and announces it, all in one statement of the
+steps, appends a snapshot to ``operation_events`` and announces it, all in one statement of the
 caller's transaction, which holds the operation's row; so an operation's ``seq`` has no gaps and
 its progress never falls.
 
@@ -118,7 +118,7 @@ async def events_of(
 ) -> Sequence[tuple[int, OperationSnapshot]]:
     """Return ``(seq, snapshot)`` of an operation's events after ``after``, in order.
 
-    A place that is beyond all of them is of a database that was set back: it means the last one.
+    A position beyond all of them is from before a restore of the database: it means the last.
     """
     names = {"operation": operation_id, "after": after, "limit": limit}
     return [(row.seq, row.event) for row in await session.execute(OF_ONE, names)]

@@ -73,14 +73,14 @@ async def emails_of(session: AsyncSession, users: set[UUID | None]) -> dict[UUID
 
 
 async def draw_fence(session: AsyncSession, operation: OperationState) -> None:
-    """Pass the right to act on: who acts under an older fence is refused in the cloud.
+    """Draw a new fence: the provider refuses calls under an older one.
 
     One sequence serves every operation, so that a late call of this one is refused also
     after the next one on the same cluster.  It follows the clock, so that a database that was
     set back outranks what was drawn since (``0014_fences.sql``).  The fence, and whose it is,
     are written at once.
     """
-    # Written at once, not with the next record: a call may leave under it before that.
+    # Written now, not with the next record: a call may use it before that.
     params = (operation.id, operation.run_id)
     operation.fence = await driver(session).fetchval(DRAW_FENCE, *params)
 

@@ -27,7 +27,7 @@ SELECT o.*, clock_timestamp() AS now, (
      WHERE s.operation_id = o.id) AS steps
   FROM operations o
 """
-"""The same of many, for whoever changes nothing."""
+"""The same for many operations, read-only."""
 
 WRITTEN: Mapping[str, str] = {
     "status": "text",

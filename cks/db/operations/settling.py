@@ -44,7 +44,7 @@ async def hold(
 
 
 async def note_swept(session: AsyncSession, operation_id: UUID, name: str) -> None:
-    """Note that an orphan is gone, once, and tell it; the last one's end is a line in the log."""
+    """Record, once, that an orphan is gone; the removal of the last one is logged."""
     operation = await operations.lock(session, operation_id)
     step = operation.step(name)
     if step.undone_at is not None:

@@ -1,8 +1,8 @@
 """Operations as their tenants see them: what never changes, and how each stands.
 
-A moment is derived from the rows (``events.moment_of``) by whoever changes them, and is the
-operation's last event ever after.  So who only reads takes that: one operation, its reader's
-rights and all, in one statement.
+A snapshot is derived from the rows (``snapshot_of``) by the code that changes them, and is then the
+operation's last event.  So reads use that event: one operation, with its reader's permissions, in
+one statement.
 """
 
 import json
@@ -91,7 +91,7 @@ class Glimpse:
 async def glimpse(
     database: Database, claim: TokenClaim, permission: str, operation_id: UUID
 ) -> Glimpse:
-    """Read one operation for whoever has the token; raise ``Unauthenticated``."""
+    """Read one operation for a token; raise ``Unauthenticated``."""
     row = await database.ask(READ, claim.tenant_id, claim.digest, permission, operation_id)
     identity = identity_of(row)
     return Glimpse(identity, _view(operation_id, row) if row and row["type"] else None)

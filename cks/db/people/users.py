@@ -28,15 +28,15 @@ async def find(session: AsyncSession, user_id: UUID) -> User:
 
 
 async def change_role(session: AsyncSession, caller: Caller, user_id: UUID, role: str) -> User:
-    """Give a user another role of their own, which counts in all of the tenant.
+    """Change a user's own role, which applies to the whole tenant.
 
-    It takes the right to hand out both the old and the new; nobody changes their own.  Raise
-    ``NotFound``, ``Forbidden``, ``Invalid`` for an unknown role, ``LastAdmin``.
+    The caller must be allowed to give both the old and the new one; nobody changes their own.
+    Raise ``NotFound``, ``Forbidden``, ``Invalid`` for an unknown role, and ``LastAdmin``.
     """
     user = await find(session, user_id)
     grants.check_not_own(caller, user_id)
     known: dict[str, RoleView] = {}
-    while user.role not in known:  # roles are locked before users: see ``roles.change``
+    while user.role not in known:  # roles are locked before users, as in ``roles.change``
         known = {name: await roles.named(session, name) for name in sorted({user.role, role})}
         await session.refresh(user, with_for_update=True)
     if user.role == role:

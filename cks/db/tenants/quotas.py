@@ -1,8 +1,8 @@
-"""How much a tenant has of what is limited, compared under the lock of the quota's row.
+"""How much of its quotas a tenant uses, compared under the lock of the quota's row.
 
-A failed cluster holds nothing, so it counts for nothing; but what a creation left counts as a
-cluster until it is gone, also when the tenant has deleted that one.  Otherwise orders and
-cancels could fill a cloud that refuses to delete.
+A failed cluster holds nothing and counts for nothing; but a creation with orphans counts as a
+cluster until they are gone, even if the tenant has deleted that cluster.  Otherwise creating and
+cancelling could fill a cloud that refuses to delete.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ LOCK = "SELECT quota, maximum, used FROM lock_quotas($1)"
 
 
 async def spend(session: AsyncSession, requested: Mapping[str, int]) -> None:
-    """Lock the quotas, always in one order, and raise ``QuotaExceeded`` at the first too many.
+    """Lock the quotas, always in one order; raise ``QuotaExceeded`` for the first exceeded.
 
     A quota without a row allows nothing.
     """

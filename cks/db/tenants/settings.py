@@ -1,7 +1,7 @@
 """A tenant's own settings, as it reads and changes them itself.
 
-What changes the length of billing periods counts from the next one on: each period keeps the
-zone that it began in.
+What changes the length of billing periods takes effect with the next one: each period keeps the
+time zone in which it began.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ async def read(session: AsyncSession, caller: Caller) -> Tenant:
 
 
 async def change(session: AsyncSession, caller: Caller, changes: Mapping[str, object]) -> Tenant:
-    """Set some of ``name timezone billing_cycle``; two at once come one after the other."""
+    """Set some of ``name timezone billing_cycle``; concurrent changes are serialized."""
     tenant = await session.get_one(Tenant, caller.tenant_id, with_for_update=True)
     for name, value in changes.items():
         setattr(tenant, name, value)

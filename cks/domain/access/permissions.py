@@ -1,9 +1,9 @@
-"""Permissions (``resource.verb``), the roles that every tenant has, and who may hand out which.
+"""Permissions (``resource.verb``), the roles that every tenant has, and who may give which.
 
-Deny by default: a caller may do what a role of theirs lists, and nothing else.  A role counts
-where it is bound (in the tenant, a cluster, or a namespace) and in all that is below.  The rows
-are the truth at run time; this is what migrations and ``cks admin tenant create`` fill them from,
-and what the rows are compared with.
+Deny by default: a caller may do what one of their roles includes, and nothing else.  A role
+applies where it is bound (in the tenant, a cluster, or a namespace) and to everything in there.
+At run time the rows count; migrations and ``cks admin tenant create`` fill them from here, and
+tests compare them with this.
 
 Nobody gains by handing out: whoever binds a role, or takes it away, holds all that it lists, as
 widely and for as long.  One exemption, so that a security admin who runs no cluster can name those
@@ -17,7 +17,7 @@ from uuid import UUID
 
 
 class Scope(StrEnum):
-    """Where a role may be bound, and how far a permission reaches; from wide to narrow."""
+    """Where a role may be bound, and how far a permission reaches; from widest to narrowest."""
 
     TENANT = "tenant"
     CLUSTER = "cluster"
@@ -26,9 +26,9 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What it allows; the narrowest ``scope`` at which it means anything.
+    """What it allows; the narrowest ``scope`` in which it has an effect.
 
-    ``waits_for``: why no route asks for it yet.
+    ``waits_for``: why no route requires it yet.
     """
 
     description: str
@@ -68,21 +68,21 @@ NAMESPACE_ADMIN, SECURITY_ADMIN = "namespace_admin", "security_admin"
 
 
 def reads(permission: str) -> bool:
-    """Say whether it is to look, and changes nothing."""
+    """Say whether a permission only allows reading."""
     return permission.endswith(".read")
 
 
 def is_privileged(permissions: Iterable[str]) -> bool:
-    """Say whether a role with these rules over people or rights, so that it takes an admin."""
+    """Say whether a role with these manages users or access, and so requires an admin."""
     ruling = ("rbac.", "users.")
     return any(name.startswith(ruling) and not reads(name) for name in permissions)
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltIn:
-    """A role that every tenant has, and that changes by migration alone.
+    """A role that every tenant has, and that only migrations change.
 
-    One that is not ``tenant_wide`` gives nothing when it is bound to the whole tenant.
+    One that is not ``tenant_wide`` has no effect when it is bound to the whole tenant.
     """
 
     description: str
@@ -121,7 +121,7 @@ ROLES: dict[str, BuiltIn] = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is done or a role is bound: in all of a tenant, or in a part of it."""
+    """Where something is done or a role is bound: in a whole tenant, or in a part of it."""
 
     cluster_id: UUID | None = None
     namespace_id: UUID | None = None
@@ -132,11 +132,11 @@ WHOLE_TENANT = Place()
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """How much of its kind somebody sees, by one permission.
+    """How much of a kind of resource somebody sees, through one permission.
 
-    ``everything``: they hold it in all of the tenant.  Else what each grant of theirs reaches, and
-    of operations those that they asked for.  ``permission`` is ``None`` where their token is
-    narrowed to others: of operations they then see those that were asked for with it.
+    ``everything``: they hold it in the whole tenant.  Otherwise what their grants cover, and the
+    operations that they started.  ``permission`` is ``None`` if their token does not include it:
+    they then see only the operations that were started with that token.
     """
 
     user_id: UUID
@@ -146,16 +146,16 @@ class Visibility:
 
 
 def opens(narrowed: Sequence[str] | None, permission: str) -> bool:
-    """Say whether a token lets a permission of its user's through; ``None``: it is not narrowed."""
+    """Say whether a token allows a permission of its user; ``None``: it is not narrowed."""
     return narrowed is None or permission in narrowed
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, proven by a token: the actor of every change and of every line in the log.
+    """Who is calling, proven by a token: the actor of every change and every line in the log.
 
-    ``address`` and ``agent`` are the client's, personal, and kept beside the log only.
-    ``narrowed``: the permissions of the token, if it has not all of its user's.
+    ``address`` and ``agent`` are the client's; they are personal, and stored only beside the log.
+    ``narrowed``: the permissions of the token, if it does not have all of its user's.
     """
 
     tenant_id: UUID

@@ -1,8 +1,8 @@
-"""Prices: what a SKU costs an hour, and what a cluster is made of for those who bill it.
+"""Prices: what a SKU costs per hour, and which SKUs a cluster consists of.
 
 A cluster is a control plane, its nodes, and their disks; each is a SKU.  A month is 730 hours
-(a year's 8,760 by twelve), as the large clouds reckon it: prices that are listed by the month
-are rated by the hour, and what an hour costs is told for a month too.
+(8,760 hours a year by twelve), as AWS's and Google Cloud's calculators have it: prices listed per
+month are rated per hour, and estimates are given per hour and month.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,11 +15,11 @@ from cks.domain.refusals import NoPrice
 
 HOURS_PER_MONTH = 730
 PRICE = Decimal("1E-10")
-"""To how many places a price per hour is kept: a line's price times its hours is its cost."""
+"""The precision of a price per hour: a line's price times its hours is its cost."""
 
 
 class Unit(StrEnum):
-    """In which unit a price is listed."""
+    """The unit in which a price is listed."""
 
     HOUR = "hour"
     GIB_MONTH = "GiB-month"
@@ -35,7 +35,7 @@ class ResourceType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sku:
-    """Something that has a price, and the unit in which that is listed."""
+    """Something that has a price, and the unit in which it is listed."""
 
     name: str
     resource_type: ResourceType
@@ -48,7 +48,7 @@ NODE = "node."
 
 
 def sku_of(name: str) -> Sku | None:
-    """Return the SKU of a name; ``None`` for a name that none can have."""
+    """Return a SKU by name; ``None`` for a name that no SKU can have."""
     if name.startswith(NODE):
         return Sku(name, ResourceType.NODE, Unit.HOUR)
     return {sku.name: sku for sku in (CONTROL_PLANE, DISK)}.get(name)
@@ -60,7 +60,7 @@ def node_sku(instance_type: str) -> str:
 
 
 def per_hour(unit_price: Decimal, unit: Unit) -> Decimal:
-    """Return what one unit costs per hour, to 10 places."""
+    """Return what one unit costs per hour, to 10 decimal places."""
     hours = HOURS_PER_MONTH if unit is Unit.GIB_MONTH else 1
     return PRECISE.quantize(PRECISE.divide(unit_price, Decimal(hours)), PRICE)
 
@@ -73,7 +73,7 @@ class Tariff:
     hourly: Mapping[str, Decimal]
 
     def price_of(self, sku: str) -> Decimal:
-        """Return a SKU's price per unit and hour; raise ``NoPrice`` where there is none."""
+        """Return a SKU's price per unit and hour; raise ``NoPrice`` if there is none."""
         if sku not in self.hourly:
             detail = f"There is no price for {sku} in {self.currency}."
             raise NoPrice(detail, members={"sku": sku, "currency": self.currency})
@@ -82,7 +82,7 @@ class Tariff:
 
 @dataclass(frozen=True, slots=True)
 class PoolSize:
-    """What a pool costs by; ``disk_size`` in GiB, of each node."""
+    """What the cost of a pool depends on; ``disk_size`` in GiB per node."""
 
     name: str | None
     instance_type: str
@@ -92,9 +92,9 @@ class PoolSize:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A part of an estimate: so many units of a SKU, at a price per unit and hour.
+    """A part of an estimate: ``quantity`` units of a SKU, at a price per unit and hour.
 
-    ``pool``: whose, ``None`` for the control plane.
+    ``pool``: the node pool, ``None`` for the control plane.
     """
 
     resource_type: ResourceType
@@ -109,14 +109,14 @@ class Charge:
 
 
 def charges_of_cluster(pools: Iterable[PoolSize], tariff: Tariff) -> list[Charge]:
-    """Return what a cluster with these pools costs, part by part; raise ``NoPrice``."""
+    """Return what a cluster with these pools costs per hour, part by part; raise ``NoPrice``."""
     price = tariff.price_of(CONTROL_PLANE.name)
     plane = Charge(ResourceType.CONTROL_PLANE, CONTROL_PLANE.name, None, 1, price)
     return [plane, *(charge for pool in pools for charge in charges_of_pool(pool, tariff))]
 
 
 def charges_of_pool(pool: PoolSize, tariff: Tariff) -> list[Charge]:
-    """Return what a pool's nodes and their disks cost; raise ``NoPrice``."""
+    """Return what a pool's nodes and their disks cost per hour; raise ``NoPrice``."""
     nodes, gib = pool.node_count, pool.node_count * pool.disk_size
     sku = node_sku(pool.instance_type)
     return [
@@ -126,17 +126,17 @@ def charges_of_pool(pool: PoolSize, tariff: Tariff) -> list[Charge]:
 
 
 def hourly_cost(charges: Iterable[Charge]) -> Decimal:
-    """Return what all of it costs per hour, exactly."""
+    """Return the exact sum per hour."""
     return sum((charge.hourly for charge in charges), Decimal(0))
 
 
 def monthly_costs(charges: Iterable[Charge]) -> list[Decimal]:
-    """Return what each part costs in a month of 730 hours, in cents that add up."""
+    """Return what each part costs in a month of 730 hours, in whole cents that add up."""
     exact = {place: charge.hourly * HOURS_PER_MONTH for place, charge in enumerate(charges)}
     return list(share_out(exact).values())
 
 
 def money(amount: Decimal) -> str:
-    """Write an amount without an exponent, with two places at least and no zeros after those."""
+    """Format an amount without an exponent, with at least two decimals and no trailing zeros."""
     whole, _, places = f"{amount:f}".partition(".")
     return f"{whole}.{places.rstrip('0'):0<2}"

@@ -33,7 +33,7 @@ Cycle = Literal["month", "day"]
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What ran: ``quantity`` units of a SKU, from one instant to another (``None``: still)."""
+    """Usage: ``quantity`` units of a SKU, from one instant to another (``None``: still running)."""
 
     resource_id: UUID
     resource_type: str
@@ -45,7 +45,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a unit costs per hour, from one instant to another (``None``: until further notice)."""
+    """What a unit costs per hour, from one instant to another (``None``: open-ended)."""
 
     sku: str
     unit_price: Decimal
@@ -72,7 +72,7 @@ class Line:
 
 
 Key = tuple[str, str, str, Decimal]
-"""What a line is known by and put in order by: resource type, resource, SKU, price."""
+"""What identifies and sorts a line: resource type, resource, SKU, price."""
 Share = TypeVar("Share")
 
 

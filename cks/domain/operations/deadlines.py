@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 HAND_OVER_EARLY = timedelta(seconds=30)
 SETTLE_EARLY = timedelta(seconds=15)
-"""How long before the deadline the undo gives up, and whoever sees to it settles."""
+"""How long before the deadline the undo gives up, and the deadline keeper settles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Deadlines:
 
     @property
     def handover_at(self) -> datetime:
-        """Return when the undo gives up: a little before the end, which is to be told in time."""
+        """Return when the undo gives up: a little before the end, which must be recorded in time."""
         return self.deadline_at - min(self._undo / 4, HAND_OVER_EARLY)
 
     @property

@@ -20,14 +20,11 @@ LEFT_BEHIND = "left_behind"
 FAILURES: dict[str, tuple[Culprit, str]] = {
     PROVIDER_UNAVAILABLE: ("provider", "The infrastructure provider failed repeatedly"),
     NO_CAPACITY: ("provider", "The infrastructure provider has no capacity left"),
-    PROVIDER_QUOTA: ("provider", "The infrastructure provider's own quota is exhausted"),
+    PROVIDER_QUOTA: ("provider", "Our quota at the infrastructure provider is exhausted"),
     STEP_TIMED_OUT: ("provider", "The infrastructure provider took too long"),
     INTERNAL: ("internal", "An internal error occurred"),
     ENGINE_LOST: ("internal", "The operation was interrupted"),
-    PERMISSION_LOST: (
-        "user",
-        "Whoever asked for it lost the right to it before it started",
-    ),
+    PERMISSION_LOST: ("user", "The user who requested it lost the permission before it began"),
     DEADLINE_EXCEEDED: ("internal", "The operation exceeded its time limit"),
 }
 """Code → whose fault it is, and what a tenant reads.  Each may succeed when tried again."""
@@ -37,7 +34,7 @@ def failed_at(code: str | None, title: str | None) -> Reason:
     """Return the reason of a failure in the step of that title; unknown codes are ours."""
     known = code if code in FAILURES else INTERNAL
     fault, sentence = FAILURES[known]
-    where = f" at the step “{title}”" if title else ""
+    where = f" in the step “{title}”" if title else ""
     return Reason(Ending.FAILED, known, f"{sentence}{where}.", fault)
 
 
@@ -47,7 +44,7 @@ def said_at_the_end(reason: str, *, orphans: bool, changed: bool = False) -> str
     ``changed``: what it changed could not be brought back to what it was before.
     """
     if changed:
-        return f"{reason} What was changed may not be as it was before: see its conditions."
+        return f"{reason} The previous values may not be restored; see the resource's conditions."
     if orphans:
         return f"{reason} What could not be removed in time will be removed later; see `orphans`."
-    return f"{reason} Everything that was made has been undone."
+    return f"{reason} Its changes have been undone."

@@ -1,4 +1,4 @@
-"""What Temporal is told: whose operation, and which step of it.  Nothing else matters.
+"""Inputs of runs and activities: the operation and the step, and nothing else that matters.
 
 Whoever can start a run could write anything into it, and a reset replays what its predecessor
 was told.  So clusters, pools, sizes and versions come from the operation's row, which each

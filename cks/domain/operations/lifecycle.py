@@ -72,7 +72,7 @@ class OperationRef:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why an operation turns back, and the status that this will earn it.
+    """Why an operation turns back, and the status in which it will end.
 
     ``fault`` says whose it is; ``retryable``, whether the same request may succeed later.
     """

@@ -1,4 +1,4 @@
-"""Moves of an operation as a whole.  It is locked, and is recorded by whoever calls."""
+"""Moves of an operation as a whole.  It is locked, and the caller records it."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""An operation and its steps, as whoever has locked them moves them.
+"""An operation and its steps, as changed by the code that has locked them.
 
 Nothing is written behind anybody's back: who changes a state records it (``cks/db``), or nothing
 was changed.

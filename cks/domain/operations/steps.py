@@ -1,4 +1,4 @@
-"""Moves of an operation's steps.  The operation is locked, and is recorded by whoever calls."""
+"""Moves of an operation's steps.  The operation is locked, and the caller records it."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta

@@ -41,7 +41,7 @@ def alone(subject: Subject) -> tuple[Claim, ...]:
 
 
 def inside_cluster(subject: Subject) -> tuple[Claim, ...]:
-    """Hold the subject, and keep whoever wants all of its cluster waiting; the cluster first."""
+    """Hold the subject, and keep operations on its whole cluster waiting; the cluster first."""
     if subject.cluster_id is None:
         raise ValueError(f"a {subject.type} outside of a cluster")
     return Claim(subject.cluster_id, shared=True), Claim(subject.id)
@@ -97,7 +97,7 @@ class OperationType:
 
 
 def by_name(types: tuple[OperationType, ...]) -> dict[str, OperationType]:
-    """Return types under their names; raise ``ValueError`` for one that is there twice."""
+    """Return types under their names; raise ``ValueError`` for one that is registered twice."""
     found = {one.name: one for one in types}
     if len(found) != len(types):
         twice = {one.name for one in types if types.count(one) > 1 or found[one.name] is not one}

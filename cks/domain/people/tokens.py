@@ -1,8 +1,8 @@
 """Bearer tokens: ``cks_<tenant, 22 base62><secret, 32 base62><CRC32, 6 base62>``.
 
-The tenant stands in the token, so that it is looked up under that tenant's row security.
-The checksum (of all that stands before it, as GitHub's tokens have one) lets garbage and
-typing errors be refused without a query, and lets secret scanners recognise a leak.
+The token contains its tenant, so that it is looked up under that tenant's row security.  The
+checksum (of everything before it, as in GitHub's token format) lets malformed tokens be refused
+without a query, and lets secret scanners recognise a leak.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ LONGEST = 120
 
 @dataclass(frozen=True, slots=True)
 class TokenClaim:
-    """What a well-formed token says of itself: its tenant, and the digest to look up."""
+    """What a well-formed token claims: its tenant, and the digest to look up."""
 
     tenant_id: UUID
     digest: str
@@ -32,7 +32,7 @@ def mint(tenant_id: UUID, entropy: int) -> str:
 
 
 def read(token: str) -> TokenClaim | None:
-    """Return what a token claims, or ``None`` where it cannot be one of ours."""
+    """Return what a token claims, or ``None`` if it cannot be one of ours."""
     body, checksum = token[:-CHECKSUM], token[-CHECKSUM:]
     shortest = len(PREFIX) + TENANT + 30 + CHECKSUM
     if not token.startswith(PREFIX) or not shortest <= len(token) <= LONGEST:

@@ -1,4 +1,4 @@
-"""How much a tenant may have.  The row of a quota is locked before this compares."""
+"""How much a tenant may have.  The caller has locked the quota's row."""
 
 from cks.domain.refusals import QuotaExceeded
 
@@ -11,6 +11,6 @@ def check_quota(quota: str, *, limit: int, used: int, requested: int) -> None:
     """Raise ``QuotaExceeded`` if ``requested`` more would be too many."""
     if used + requested > limit:
         raise QuotaExceeded(
-            f"The quota is {limit} {quota}, and {used} are in use: {requested} more is too many.",
+            f"{used} of {limit} {quota} are in use; {requested} more would exceed the quota.",
             members={"quota": quota, "limit": limit, "used": used, "requested": requested},
         )

@@ -171,5 +171,5 @@ async def test_a_narrowed_token_opens_what_it_lists_and_nothing_else(
 async def test_a_token_is_narrowed_to_permissions_that_there_are(
     urls: Urls, founded: Founded
 ) -> None:
-    with pytest.raises(NotDone, match=r"no permission clusters\.own"):
+    with pytest.raises(NotDone, match=r"Unknown permissions: clusters\.own"):
         await tenants.create_token(urls.owner, str(founded.user_id), None, ["clusters.own"])

@@ -93,7 +93,7 @@ async def test_every_change_leaves_a_row_in_the_log(
     [
         (NewTenant("mars", "a@mars.test", timezone="Mars/Base"), "Mars/Base is not a time zone"),
         (NewTenant("mars", "a@mars.test", currency="eur"), "eur is not a currency"),
-        (NewTenant("mars", "nobody"), "nobody is no e-mail address"),
+        (NewTenant("mars", "nobody"), "nobody is not an email address"),
         (NewTenant(" ", "a@mars.test"), "1 to 128 characters"),
     ],
 )
@@ -125,12 +125,12 @@ async def test_a_tenant_can_be_named_unless_two_bear_the_name(urls: Urls) -> Non
     claim = tokens.read(issued.token)
     assert claim is not None
     assert claim.tenant_id == first.tenant_id
-    with pytest.raises(NotDone, match="named laptop already"):
+    with pytest.raises(NotDone, match="already has a token named laptop"):
         await tenants.create_token(urls.owner, str(joined.user_id), "laptop")
 
     second = await tenants.create_tenant(urls.owner, NewTenant(name, address()))
     ids = f"{first.tenant_id}, {second.tenant_id}"
-    with pytest.raises(NotDone, match=rf"2 tenants are named .* one: {ids}\."):
+    with pytest.raises(NotDone, match=rf"2 tenants are named .* an id: {ids}\."):
         await tenants.create_user(urls.owner, name, address(), "viewer")
 
 

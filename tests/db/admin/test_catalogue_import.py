@@ -232,7 +232,7 @@ async def test_a_tenants_own_price_counts_before_everybodys_until_it_ends(fresh:
     await prices.end(fresh.owner, str(favoured), "node.m5.large", wish)
     await asyncio.sleep(1.1)
     assert (await tariff_of(fresh, favoured)).price_of("node.m5.large") == Decimal("0.096")
-    with pytest.raises(NotDone, match="has no price in USD that could end"):
+    with pytest.raises(NotDone, match="has no price in USD to end"):
         await prices.end(fresh.owner, str(favoured), "node.m5.large", wish)
 
 

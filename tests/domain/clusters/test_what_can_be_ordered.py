@@ -75,13 +75,13 @@ def test_an_instance_type_is_named_once_and_has_a_size() -> None:
         (minor(released="2026-02-30"), "minors/0/released: "),
         (minor(released=20260101), "minors/0/released: "),
         (minor(released="2027-01-01"), "the dates of 1.35 are not in order"),
-        (minor(minor="1.35.8"), "minors/0/minor: must be a minor such as 1.35"),
+        (minor(minor="1.35.8"), "minors/0/minor: must be a minor version such as 1.35"),
         (minor(latest_patch="1.34.9"), "1.34.9 is not a patch of 1.35"),
         (kind(vcpus=0), "instance_types/0/vcpus: "),
-        (kind(price_per_hour="-0.1"), "must be a price as text"),
+        (kind(price_per_hour="-0.1"), "must be a price as a string"),
         (kind(price_per_hour=0.1), "instance_types/0/price_per_hour: "),
-        (kind(price_per_hour="NaN"), "must be a price as text"),
-        (kind(name="M5 large"), "must be lower-case letters"),
+        (kind(price_per_hour="NaN"), "must be a price as a string"),
+        (kind(name="M5 large"), "must consist of lowercase letters"),
         (kind(architecture="pdp11"), "instance_types/0/architecture: "),
         (json.dumps({"currency": "euro"}), "currency: must be an ISO 4217 code such as EUR"),
     ],
@@ -96,7 +96,7 @@ def test_a_file_that_cannot_be_meant_is_refused_with_the_place(
 def test_a_type_that_is_there_twice_is_named() -> None:
     twice = json.loads(kind())
     twice["instance_types"] *= 2
-    with pytest.raises(BadCatalogue, match="a1 is there twice"):
+    with pytest.raises(BadCatalogue, match="a1 appears twice"):
         catalogue.parse(json.dumps(twice))
 
 

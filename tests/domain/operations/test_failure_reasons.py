@@ -11,7 +11,7 @@ def test_a_known_failure_keeps_its_code_and_names_the_step(code: str) -> None:
     culprit, sentence = FAILURES[code]
     assert (reason.ending, reason.code, reason.fault) == (Ending.FAILED, code, culprit)
     assert reason.retryable
-    assert reason.message == (f"{sentence} at the step “Create the network”.")
+    assert reason.message == (f"{sentence} in the step “Create the network”.")
 
 
 @pytest.mark.parametrize("code", [None, "", "ValueError", TurnedBack.code])

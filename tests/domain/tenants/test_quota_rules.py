@@ -37,7 +37,7 @@ def test_spending_one_request_after_the_other_stays_within_the_limit(
 
 def test_the_last_one_still_fits() -> None:
     check_quota(CLUSTERS, limit=3, used=2, requested=1)
-    with pytest.raises(QuotaExceeded, match="The quota is 3 clusters, and 3 are in use: 1 more"):
+    with pytest.raises(QuotaExceeded, match="3 of 3 clusters are in use; 1 more"):
         check_quota(CLUSTERS, limit=3, used=3, requested=1)
 
 
