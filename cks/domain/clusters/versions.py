@@ -90,7 +90,7 @@ def choices(minors: Sequence[Minor], at: datetime) -> list[Minor]:
 
 
 def resolve(minors: Sequence[Minor], wanted: str | None, at: datetime) -> str | Fault:
-    """Return the patch for a requested version: a minor, its newest patch, or nothing (the newest minor).
+    """Return the patch for a requested minor or patch, or the newest patch if nothing is requested.
 
     A ``Fault`` says whether the version is not on offer or unknown, and names the choices.
     """

@@ -22,7 +22,7 @@ class Deadlines:
 
     @property
     def handover_at(self) -> datetime:
-        """Return when the undo gives up: a little before the end, which must be recorded in time."""
+        """Return when the undo gives up: early enough for the end to be recorded in time."""
         return self.deadline_at - min(self._undo / 4, HAND_OVER_EARLY)
 
     @property
