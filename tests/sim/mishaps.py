@@ -75,6 +75,9 @@ async def fails_for_good(history: "History", tale: Tale, rng: random.Random) -> 
         return None
     tale.tell(f"{at.name} fails for good")
     history.far_side.dead.add((at.name, tale.cluster_id))
+    for other in history.tales:  # what goes on beside it asks the same cluster for the same thing
+        if other is not tale and other.cluster_id == tale.cluster_id:
+            other.struck.append("fails_for_good")
     return [at]
 
 
